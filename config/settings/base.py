@@ -85,12 +85,20 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("ru", _("Russian")), ("it", _("Italian")), ("fi", _("Finnish")), ("is", _("Icelandic"))]
+LANGUAGES = [
+    ("en", _("English")),
+    ("ru", _("Russian")),
+    ("it", _("Italian")),
+    ("fi", _("Finnish")),
+    ("is", _("Icelandic")),
+]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = env.time_zone("REGULARS_TIME_ZONE", "UTC")
 CURRENCY = env.text("REGULARS_CURRENCY", "USD")
 """ISO 4217 code of the shop's one currency; every *_minor column counts its hundredths."""
+COUNTRY = env.text("REGULARS_COUNTRY", "US")
+"""ISO 3166 code of the country whose phone numbers are written without a prefix."""
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

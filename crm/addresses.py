@@ -1,0 +1,58 @@
+"""Addresses as people write them, and the keys under which two writings are the same."""
+
+import hashlib
+import hmac
+
+import phonenumbers
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+
+
+def email_key(value: str) -> str:
+    """The form under which two e-mail addresses are one: trimmed, lower case, domain in its ASCII (IDNA) form.
+
+    Returns "" for a blank one. Does not judge; see :func:`clean_email`.
+    """
+    local, at, domain = value.strip().lower().rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        pass
+    return f"{local}{at}{domain}"
+
+
+def clean_email(value: str) -> str:
+    """The address as written, trimmed; ValidationError where mail could not be sent to it."""
+    value = value.strip()
+    if value:
+        validate_email(email_key(value))
+    return value
+
+
+def phone_key(value: str, *, country: str = "") -> str:
+    """E.164 (+37120000000) where the number is a possible one, else its bare digits; "" for a blank one."""
+    value = value.strip()
+    if not value:
+        return ""
+    try:
+        number = phonenumbers.parse(value, (country or settings.COUNTRY).upper())
+        if phonenumbers.is_possible_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    except phonenumbers.NumberParseException:
+        pass
+    return "".join(char for char in value if char.isdigit())
+
+
+def clean_phone(value: str) -> str:
+    """The number as written, trimmed; ValidationError where it holds fewer than five digits."""
+    value = value.strip()
+    if value and sum(char.isdigit() for char in value) < 5:
+        raise ValidationError(_("“%(value)s” is not a phone number."), params={"value": value}, code="phone")
+    return value
+
+
+def address_hash(key: str) -> bytes:
+    """HMAC-SHA-256 of a normalised address, for the suppression list: comparable, not readable."""
+    return hmac.new(settings.ADDRESS_HASH_KEY.encode(), key.encode(), hashlib.sha256).digest()

@@ -1,0 +1,112 @@
+"""What customers did besides buying: visits, wishes, reviews, sign-ups, answers."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from crm.models.people import Customer
+from crm.models.shop import Product
+
+
+class WebVisit(models.Model):
+    customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="visits", db_index=False)
+    visitor = models.CharField(
+        _("visitor"), max_length=64, help_text=_("The browser's own key, until a customer is known.")
+    )
+    path = models.CharField(_("page"), max_length=1000)
+    referrer = models.CharField(_("came from"), max_length=1000, blank=True)
+    visited_at = models.DateTimeField(_("when"))
+    visited_on = models.DateField(_("day"))
+
+    class Meta:
+        verbose_name = _("visit")
+        verbose_name_plural = _("visits")
+        indexes = [
+            models.Index(
+                name="visit_by_customer", fields=["customer", "visited_on"], condition=Q(customer__isnull=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class WishlistItem(models.Model):
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="wishlist")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="wished_by")
+    added_at = models.DateTimeField(_("added"))
+    removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("wishlist item")
+        verbose_name_plural = _("wishlist items")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "product"], condition=Q(removed_at=None), name="wish_once_at_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.product)
+
+
+class Review(models.Model):
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="reviews")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="reviews")
+    rating = models.PositiveSmallIntegerField(_("rating"), validators=[MinValueValidator(1), MaxValueValidator(5)])
+    text = models.TextField(_("text"), blank=True)
+    written_at = models.DateTimeField(_("written"))
+
+    class Meta:
+        verbose_name = _("review")
+        verbose_name_plural = _("reviews")
+        constraints = [models.CheckConstraint(condition=Q(rating__range=(1, 5)), name="review_rating_one_to_five")]
+
+    def __str__(self) -> str:
+        return f"{self.rating}/5"
+
+
+class SignupForm(models.Model):
+    slug = models.SlugField(_("address"), unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    goal = models.CharField(_("what people come for"), max_length=100, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("sign-up form")
+        verbose_name_plural = _("sign-up forms")
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Survey(models.Model):
+    slug = models.SlugField(_("address"), unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("survey")
+        verbose_name_plural = _("surveys")
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Answer(models.Model):
+    """A customer's answer to one question of a survey; the newest one counts."""
+
+    survey = models.ForeignKey(Survey, models.PROTECT, related_name="answers")
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="answers")
+    question = models.SlugField(_("question"), max_length=100)
+    value = models.CharField(_("answer"), max_length=1000)
+    answered_at = models.DateTimeField(_("when"))
+
+    class Meta:
+        verbose_name = _("answer")
+        verbose_name_plural = _("answers")
+        indexes = [models.Index(name="answer_by_question", fields=["question", "value"])]
+
+    def __str__(self) -> str:
+        return f"{self.question}: {self.value}"

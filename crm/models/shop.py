@@ -1,0 +1,116 @@
+"""The shop itself: its stores and what it sells."""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Shop(models.Model):
+    """The one row of settings that an administrator edits; what needs a restart is in the environment instead."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    name = models.CharField(_("name"), max_length=200, default="Our shop")
+    address = models.TextField(
+        _("postal address"), blank=True, help_text=_("Shown at the foot of messages and receipts.")
+    )
+    website = models.URLField(_("website"), blank=True)
+    return_terms = models.TextField(_("return terms"), blank=True, help_text=_("Shown on receipts."))
+    points_per_unit = models.PositiveSmallIntegerField(
+        _("points per currency unit"),
+        default=1,
+        help_text=_("Loyalty points earned for each whole unit of currency spent."),
+    )
+    attribution_days = models.PositiveSmallIntegerField(
+        _("days after a message in which purchases count"), default=14, validators=[MinValueValidator(1)]
+    )
+
+    class Meta:
+        verbose_name = _("shop")
+        verbose_name_plural = _("shop")
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="shop_is_one_row")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def current(cls) -> "Shop":
+        """The shop's settings; the defaults where nobody has saved any."""
+        return cls.objects.filter(pk=1).first() or cls()
+
+    @property
+    def currency(self) -> str:
+        return settings.CURRENCY
+
+
+class Store(models.Model):
+    """A place, or a website, where the shop sells."""
+
+    code = models.CharField(_("code"), max_length=100, unique=True, help_text=_("As imports and tills name it."))
+    name = models.CharField(_("name"), max_length=200)
+    city = models.CharField(_("city"), max_length=200, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("store")
+        verbose_name_plural = _("stores")
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Category(models.Model):
+    """A node of the category tree. ``path`` names it from the root (Food > Dairy > Milk)."""
+
+    SEPARATOR = " > "
+
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("parent")
+    )
+    name = models.CharField(_("name"), max_length=200)
+    path = models.CharField(_("path"), max_length=1000, unique=True, editable=False)
+
+    class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+        ordering = ["path"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["parent", "name"], nulls_distinct=False, name="category_name_once_per_parent"
+            ),
+            models.CheckConstraint(condition=~Q(parent=models.F("id")), name="category_not_its_own_parent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Product(models.Model):
+    sku = models.CharField(_("SKU"), max_length=100, unique=True)
+    name = models.CharField(_("name"), max_length=300)
+    search_text = models.CharField(max_length=600, editable=False, default="")
+    category = models.ForeignKey(
+        Category, models.PROTECT, null=True, blank=True, related_name="products", verbose_name=_("category")
+    )
+    brand = models.CharField(_("brand"), max_length=200, blank=True)
+    price_minor = models.BigIntegerField(
+        _("price"), null=True, blank=True, help_text=_("In hundredths of the currency, tax included.")
+    )
+    barcode = models.CharField(_("barcode"), max_length=50, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["barcode"], condition=~Q(barcode=""), name="product_barcode_once"),
+            models.CheckConstraint(condition=Q(price_minor__gte=0), name="product_price_not_negative"),
+        ]
+        indexes = [GinIndex(name="product_search", fields=["search_text"], opclasses=["gin_trgm_ops"])]
+
+    def __str__(self) -> str:
+        return self.name

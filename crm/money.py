@@ -1,0 +1,25 @@
+"""Money at the doors: integers of the currency's hundredths inside, decimals and symbols outside."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from babel.numbers import format_currency
+from django.conf import settings
+from django.utils.translation import get_language
+
+
+def to_minor(amount: Decimal) -> int:
+    """Hundredths of the currency, rounded half up (away from zero)."""
+    return int((amount * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def from_minor(amount_minor: int) -> Decimal:
+    return (Decimal(amount_minor) / 100).quantize(Decimal("0.01"))
+
+
+def show(amount_minor: int | None) -> str:
+    """The amount as people of the current language write it, with the shop's currency; "" for None."""
+    if amount_minor is None:
+        return ""
+    return format_currency(
+        from_minor(amount_minor), settings.CURRENCY, locale=(get_language() or "en").replace("-", "_")
+    )

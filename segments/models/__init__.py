@@ -1,0 +1,87 @@
+"""Which customers belong together: a rule, who it selects now, and who came and went."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from crm.models import Customer
+
+
+class Segment(models.Model):
+    """A rule with its members. ``rule`` is the versioned JSON of :mod:`segments.rules`; a new rule raises ``rule_version``.
+
+    A persona owns a segment of kind PERSONA, so that there is one machine for membership.
+    """
+
+    class Kind(models.TextChoices):
+        DYNAMIC = "dynamic", _("follows its rule")
+        FROZEN = "frozen", _("frozen")
+        PICKED = "picked", _("picked by hand")
+        PERSONA = "persona", _("persona")
+
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.DYNAMIC)
+    rule = models.JSONField(_("rule"), default=dict)
+    rule_version = models.PositiveIntegerField(_("rule version"), default=1, editable=False)
+    is_archived = models.BooleanField(_("archived"), default=False)
+    members_count = models.PositiveIntegerField(_("members"), default=0, db_default=0, editable=False)
+    refreshed_at = models.DateTimeField(_("as of"), null=True, editable=False)
+    refreshed_version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    last_error = models.TextField(_("last error"), blank=True, default="", db_default="", editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["name"], condition=~Q(kind="persona"), name="segment_name_once"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["dynamic", "frozen", "picked", "persona"]), name="segment_kind_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """Who is in now: the narrow, current table beside the history."""
+
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="memberships", db_index=False)
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="memberships")
+    entered_at = models.DateTimeField(_("since"))
+    rule_version = models.PositiveIntegerField(_("rule version"))
+
+    class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        constraints = [models.UniqueConstraint(fields=["segment", "customer"], name="member_once")]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id}: {self.customer_id}"
+
+
+class MembershipEvent(models.Model):
+    """Somebody came or went. Only ever added."""
+
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="events", db_index=False)
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="membership_events")
+    entered = models.BooleanField(_("came in"))
+    happened_at = models.DateTimeField(_("when"))
+    rule_version = models.PositiveIntegerField(_("rule version"))
+
+    class Meta:
+        verbose_name = _("coming or going")
+        verbose_name_plural = _("comings and goings")
+        indexes = [models.Index(name="membership_history", fields=["segment", "happened_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id}: {self.customer_id} {'in' if self.entered else 'out'}"
