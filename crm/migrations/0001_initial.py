@@ -330,6 +330,15 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=200, verbose_name="name")),
                 ("city", models.CharField(blank=True, max_length=200, verbose_name="city")),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "receipts_numbered",
+                    models.PositiveBigIntegerField(
+                        db_default=0,
+                        default=0,
+                        editable=False,
+                        help_text="The last number that this store's till gave.",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "store",
@@ -1421,5 +1430,60 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 condition=models.Q(("removed_at", None)), fields=("customer", "product"), name="wish_once_at_a_time"
             ),
+        ),
+        migrations.CreateModel(
+            name="ReceiptMail",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("email", models.CharField(max_length=320, verbose_name="e-mail")),
+                ("email_key", models.CharField(editable=False, max_length=320)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting"),
+                            ("sending", "sending, or unclear"),
+                            ("sent", "sent"),
+                            ("failed", "failed"),
+                        ],
+                        db_default="queued",
+                        default="queued",
+                        max_length=8,
+                        verbose_name="status",
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name="attempts")),
+                (
+                    "error",
+                    models.CharField(blank=True, db_default="", default="", max_length=500, verbose_name="error"),
+                ),
+                ("asked_at", models.DateTimeField(verbose_name="asked")),
+                ("due_at", models.DateTimeField(verbose_name="due")),
+                ("settled_at", models.DateTimeField(editable=False, null=True, verbose_name="settled")),
+                (
+                    "receipt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="mails",
+                        to="crm.receipt",
+                        verbose_name="receipt",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "receipt mail",
+                "verbose_name_plural": "receipt mails",
+                "ordering": ["-id"],
+                "indexes": [
+                    models.Index(condition=models.Q(("status", "queued")), fields=["due_at"], name="receipt_mail_due")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("receipt", "email_key"), name="receipt_mail_once_per_address"),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["queued", "sending", "sent", "failed"])),
+                        name="receipt_mail_status_known",
+                    ),
+                ],
+            },
         ),
     ]

@@ -6,7 +6,7 @@ from crm.models.jobs import Job
 from crm.models.loyalty import LoyaltyCard, LoyaltyEntry
 from crm.models.people import Channel, Company, Customer, ExternalId, Gender, Household
 from crm.models.profile import ChangeMark, CustomerCategory, CustomerProfile
-from crm.models.receipts import Receipt, ReceiptKind, ReceiptLine, SalesChannel
+from crm.models.receipts import Receipt, ReceiptKind, ReceiptLine, ReceiptMail, SalesChannel
 from crm.models.shop import Category, Product, Shop, Store
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Receipt",
     "ReceiptKind",
     "ReceiptLine",
+    "ReceiptMail",
     "Review",
     "SalesChannel",
     "Shop",

@@ -151,3 +151,43 @@ class ReceiptLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.receipt_id}/{self.position}"
+
+
+class ReceiptMail(models.Model):
+    """A receipt sent by mail: once per address. "Sending" is committed before a byte leaves.
+
+    So what a killed worker leaves in "sending" may or may not have gone out: it is shown as unclear, never silently resent.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("waiting")
+        SENDING = "sending", _("sending, or unclear")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("failed")
+
+    receipt = models.ForeignKey(Receipt, models.CASCADE, related_name="mails", verbose_name=_("receipt"))
+    email = models.CharField(_("e-mail"), max_length=320)
+    email_key = models.CharField(max_length=320, editable=False)
+    status = models.CharField(
+        _("status"), max_length=8, choices=Status, default=Status.QUEUED, db_default=Status.QUEUED
+    )
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, db_default=0)
+    error = models.CharField(_("error"), max_length=500, blank=True, default="", db_default="")
+    asked_at = models.DateTimeField(_("asked"))
+    due_at = models.DateTimeField(_("due"))
+    settled_at = models.DateTimeField(_("settled"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("receipt mail")
+        verbose_name_plural = _("receipt mails")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["receipt", "email_key"], name="receipt_mail_once_per_address"),
+            models.CheckConstraint(
+                condition=Q(status__in=["queued", "sending", "sent", "failed"]), name="receipt_mail_status_known"
+            ),
+        ]
+        indexes = [models.Index(name="receipt_mail_due", fields=["due_at"], condition=Q(status="queued"))]
+
+    def __str__(self) -> str:
+        return f"{self.receipt_id}: {self.get_status_display()}"

@@ -52,6 +52,9 @@ class Store(models.Model):
     name = models.CharField(_("name"), max_length=200)
     city = models.CharField(_("city"), max_length=200, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
+    receipts_numbered = models.PositiveBigIntegerField(
+        default=0, db_default=0, editable=False, help_text=_("The last number that this store's till gave.")
+    )
 
     class Meta:
         verbose_name = _("store")
