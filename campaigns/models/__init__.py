@@ -1,7 +1,7 @@
 """What we say, to whom, and what came of it."""
 
-from campaigns.models.campaign import Campaign, Variant
+from campaigns.models.campaign import Campaign, CampaignMove, Variant
 from campaigns.models.coupons import Coupon, Redemption
 from campaigns.models.delivery import Delivery, Link, TrackedEvent
 
-__all__ = ["Campaign", "Coupon", "Delivery", "Link", "Redemption", "TrackedEvent", "Variant"]
+__all__ = ["Campaign", "CampaignMove", "Coupon", "Delivery", "Link", "Redemption", "TrackedEvent", "Variant"]

@@ -49,6 +49,12 @@ class Campaign(models.Model):
         default=list, editable=False, help_text=_("The segments and rule versions that made the audience.")
     )
     pause_reason = models.CharField(_("paused because"), max_length=500, blank=True, default="", editable=False)
+    troubles = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False, help_text=_("Failures of the mail server in a row.")
+    )
+    retry_at = models.DateTimeField(
+        _("next try"), null=True, editable=False, help_text=_("After trouble with the mail server.")
+    )
     launched_at = models.DateTimeField(_("launched"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
     created_by = models.ForeignKey(
@@ -81,6 +87,33 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CampaignMove(models.Model):
+    """Who moved a campaign from which status to which, when and why. Only ever added."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="moves", db_index=False)
+    from_status = models.CharField(_("from"), max_length=10, choices=Campaign.Status)
+    to_status = models.CharField(_("to"), max_length=10, choices=Campaign.Status)
+    note = models.CharField(_("note"), max_length=500, blank=True, default="")
+    moved_at = models.DateTimeField(_("when"))
+    moved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("by"),
+        help_text=_("Empty: by itself."),
+    )
+
+    class Meta:
+        verbose_name = _("move")
+        verbose_name_plural = _("moves")
+        ordering = ["moved_at", "id"]
+        indexes = [models.Index(name="campaign_moves", fields=["campaign", "moved_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}: {self.get_from_status_display()} → {self.get_to_status_display()}"
 
 
 class Variant(models.Model):

@@ -12,13 +12,15 @@ from crm.models import Channel, Customer
 class Delivery(models.Model):
     """THE record of who got what: one row for each unit of a campaign's audience, whatever became of it.
 
-    The books balance: audience = pending + leased + sending/undecided + accepted + failed + suppressed + held out + cancelled.
+    The books balance: audience = pending + leased + sending + accepted + failed + suppressed + held out + cancelled.
+    A delivery that is "sending" without a live lease is *undecided*: its worker died, or the server went away, between
+    the message's bytes and the answer. It is shown and never silently sent again.
     """
 
     class Status(models.TextChoices):
         PENDING = "pending", _("still to go")
         LEASED = "leased", _("taken by a worker")
-        SENDING = "sending", _("unclear")
+        SENDING = "sending", _("being sent")
         ACCEPTED = "accepted", _("accepted")
         FAILED = "failed", _("failed")
         SUPPRESSED = "suppressed", _("not sent")
@@ -39,6 +41,7 @@ class Delivery(models.Model):
         REFUSED = "refused", _("refused by the mail server")
         BAD_MESSAGE = "bad_message", _("message could not be made")
         GAVE_UP = "gave_up", _("gave up after several tries")
+        UNCLEAR = "unclear", _("unclear, not sent again")
 
     UNIT_PERSON, UNIT_HOUSEHOLD, UNIT_COMPANY = "p", "h", "c"
 
@@ -94,12 +97,17 @@ class Delivery(models.Model):
             ),
             models.CheckConstraint(condition=~Q(status="suppressed", reason=""), name="delivery_suppressed_has_reason"),
             models.CheckConstraint(
-                condition=Q(status="leased") | Q(leased_until=None), name="delivery_lease_while_leased"
+                condition=Q(status__in=["leased", "sending"]) | Q(leased_until=None),
+                name="delivery_lease_while_taken",
             ),
         ]
         indexes = [
             models.Index(name="delivery_by_status", fields=["campaign", "status", "id"]),
-            models.Index(name="delivery_leases", fields=["leased_until"], condition=Q(status="leased")),
+            models.Index(
+                name="delivery_leases",
+                fields=["campaign", "leased_until"],
+                condition=Q(status__in=["leased", "sending"]),
+            ),
         ]
 
     def __str__(self) -> str:
