@@ -1,0 +1,297 @@
+"""The profile of a customer: kept with every fact, and always what a full recount would say.
+
+:func:`apply_receipts` adds what new receipts change; :func:`recount` counts again from the facts; :func:`differences`
+compares the two. All three read the facts through the same statements below, so they cannot disagree about what counts.
+
+Whoever changes a profile first locks it, in the order of customer ids, and reads the facts in a later statement. So two
+tills, an import and a recount may work on the same customers at once: nothing is lost and none waits in a circle. The
+transaction must be READ COMMITTED, as Django's are, and should apply all its receipts in one call.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+PROFILE_COLUMNS = (
+    "receipts",
+    "returns",
+    "units",
+    "spend_minor",
+    "discount_minor",
+    "first_sold_on",
+    "last_sold_on",
+    "points",
+    "consent_email",
+    "consent_sms",
+    "consent_phone",
+    "consent_post",
+)
+CATEGORY_COLUMNS = ("receipts", "units", "spend_minor", "first_sold_on", "last_sold_on")
+
+# What a customer's receipts say. {receipts} and {lines} narrow it to some receipts or customers.
+_TOTALS = """
+    SELECT customer_id, receipts, returns, coalesce(units, 0) AS units, spend_minor, discount_minor,
+           first_sold_on, last_sold_on
+      FROM (SELECT customer_id,
+                   count(*) FILTER (WHERE kind = 'sale') AS receipts,
+                   count(*) FILTER (WHERE kind = 'return') AS returns,
+                   sum(total_minor) AS spend_minor,
+                   sum(discount_minor) AS discount_minor,
+                   min(sold_on) FILTER (WHERE kind = 'sale') AS first_sold_on,
+                   max(sold_on) FILTER (WHERE kind = 'sale') AS last_sold_on
+              FROM crm_receipt
+             WHERE customer_id IS NOT NULL AND {receipts}
+             GROUP BY customer_id) AS receipt
+      LEFT JOIN (SELECT customer_id, sum(quantity) AS units
+                   FROM crm_receiptline
+                  WHERE customer_id IS NOT NULL AND {lines}
+                  GROUP BY customer_id) AS line USING (customer_id)
+"""
+
+# The same for each category and everything above it: a receipt counts once at every level.
+_CATEGORIES = """
+    WITH RECURSIVE leaf AS MATERIALIZED (
+        SELECT line.customer_id, line.receipt_id, line.is_return, line.sold_on, product.category_id,
+               sum(line.quantity) AS units, sum(line.total_minor) AS spend_minor
+          FROM crm_receiptline AS line
+          JOIN crm_product AS product ON product.id = line.product_id
+         WHERE line.customer_id IS NOT NULL AND product.category_id IS NOT NULL AND {lines}
+         GROUP BY line.customer_id, line.receipt_id, line.is_return, line.sold_on, product.category_id
+    ), above AS (
+        SELECT DISTINCT category_id AS leaf_id, category_id FROM leaf
+        UNION
+        SELECT above.leaf_id, category.parent_id
+          FROM above
+          JOIN crm_category AS category ON category.id = above.category_id
+         WHERE category.parent_id IS NOT NULL
+    ), receipt AS (
+        SELECT leaf.customer_id, above.category_id, leaf.receipt_id, leaf.is_return, leaf.sold_on,
+               sum(leaf.units) AS units, sum(leaf.spend_minor) AS spend_minor
+          FROM leaf
+          JOIN above ON above.leaf_id = leaf.category_id
+         GROUP BY leaf.customer_id, above.category_id, leaf.receipt_id, leaf.is_return, leaf.sold_on
+    )
+    SELECT customer_id, category_id,
+           count(*) FILTER (WHERE NOT is_return) AS receipts,
+           sum(units) AS units,
+           sum(spend_minor) AS spend_minor,
+           min(sold_on) FILTER (WHERE NOT is_return) AS first_sold_on,
+           max(sold_on) FILTER (WHERE NOT is_return) AS last_sold_on
+      FROM receipt
+     GROUP BY customer_id, category_id
+"""
+
+# The balance is the sum of the ledger; of the consents, each channel's newest statement counts.
+_LEDGERS = """
+    SELECT customer_id, coalesce(points, 0) AS points,
+           coalesce(email, false) AS consent_email, coalesce(sms, false) AS consent_sms,
+           coalesce(phone, false) AS consent_phone, coalesce(post, false) AS consent_post
+      FROM (SELECT customer_id, sum(points) AS points FROM crm_loyaltyentry WHERE {customers} GROUP BY customer_id)
+           AS loyalty
+      FULL JOIN (SELECT customer_id,
+                        bool_or(granted) FILTER (WHERE channel = 'email') AS email,
+                        bool_or(granted) FILTER (WHERE channel = 'sms') AS sms,
+                        bool_or(granted) FILTER (WHERE channel = 'phone') AS phone,
+                        bool_or(granted) FILTER (WHERE channel = 'post') AS post
+                   FROM (SELECT DISTINCT ON (customer_id, channel) customer_id, channel, granted
+                           FROM crm_consent
+                          WHERE purpose = 'marketing' AND {customers}
+                          ORDER BY customer_id, channel, stated_at DESC, id DESC) AS newest
+                  GROUP BY customer_id) AS consent USING (customer_id)
+"""
+
+_COUNTED_PROFILES = f"""
+    SELECT customer.id AS customer_id,
+           coalesce(total.receipts, 0) AS receipts, coalesce(total.returns, 0) AS returns,
+           coalesce(total.units, 0) AS units, coalesce(total.spend_minor, 0) AS spend_minor,
+           coalesce(total.discount_minor, 0) AS discount_minor, total.first_sold_on, total.last_sold_on,
+           coalesce(ledger.points, 0) AS points,
+           coalesce(ledger.consent_email, false) AS consent_email, coalesce(ledger.consent_sms, false) AS consent_sms,
+           coalesce(ledger.consent_phone, false) AS consent_phone, coalesce(ledger.consent_post, false) AS consent_post
+      FROM crm_customer AS customer
+      LEFT JOIN ({_TOTALS}) AS total ON total.customer_id = customer.id
+      LEFT JOIN ({_LEDGERS}) AS ledger ON ledger.customer_id = customer.id
+     WHERE {{people}}
+"""
+
+_LOCK = "SELECT 1 FROM crm_customerprofile WHERE {customers} ORDER BY customer_id FOR NO KEY UPDATE"
+
+
+def apply_receipts(*, receipt_ids: Sequence[int]) -> None:
+    """Add the effect of these new receipts to the profiles of their customers and to their categories.
+
+    Call it once, in the transaction that recorded the receipts, after their lines: the same receipt applied twice would
+    count twice. Receipts without a customer change nothing.
+    """
+    if not receipt_ids:
+        return
+    params = {"receipts": list(receipt_ids)}
+    receipts, lines = "id = ANY(%(receipts)s)", "receipt_id = ANY(%(receipts)s)"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT customer_id FROM crm_receipt WHERE customer_id IS NOT NULL AND {receipts}", params
+        )
+        customers = [customer_id for (customer_id,) in cursor.fetchall()]
+        if not customers:
+            return
+        _lock(cursor, customers)
+        cursor.execute(
+            f"""
+            UPDATE crm_customerprofile AS profile
+               SET receipts = profile.receipts + new.receipts,
+                   returns = profile.returns + new.returns,
+                   units = profile.units + new.units,
+                   spend_minor = profile.spend_minor + new.spend_minor,
+                   discount_minor = profile.discount_minor + new.discount_minor,
+                   first_sold_on = least(profile.first_sold_on, new.first_sold_on),
+                   last_sold_on = greatest(profile.last_sold_on, new.last_sold_on)
+              FROM ({_TOTALS.format(receipts=receipts, lines=lines)}) AS new
+             WHERE profile.customer_id = new.customer_id
+            """,
+            params,
+        )
+        cursor.execute(
+            f"""
+            INSERT INTO crm_customercategory AS known (customer_id, category_id, {", ".join(CATEGORY_COLUMNS)})
+            {_CATEGORIES.format(lines=lines)}
+            ON CONFLICT (customer_id, category_id) DO UPDATE
+               SET receipts = known.receipts + excluded.receipts,
+                   units = known.units + excluded.units,
+                   spend_minor = known.spend_minor + excluded.spend_minor,
+                   first_sold_on = least(known.first_sold_on, excluded.first_sold_on),
+                   last_sold_on = greatest(known.last_sold_on, excluded.last_sold_on)
+            """,
+            params,
+        )
+
+
+def recount(*, customer_ids: Sequence[int] | None = None) -> None:
+    """Rebuild the profiles and categories of these customers (of all, where none are named) from the facts."""
+    if customer_ids is not None and not customer_ids:
+        return
+    scope, params = _scope(customer_ids)
+    profiles = _COUNTED_PROFILES.format(**scope)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '128MB'")
+        _lock(cursor, customer_ids)
+        cursor.execute(
+            f"""
+            UPDATE crm_customerprofile AS profile
+               SET {", ".join(f"{column} = counted.{column}" for column in PROFILE_COLUMNS)}
+              FROM ({profiles}) AS counted
+             WHERE profile.customer_id = counted.customer_id
+               AND ({_columns("profile", PROFILE_COLUMNS)}) IS DISTINCT FROM ({_columns("counted", PROFILE_COLUMNS)})
+            """,
+            params,
+        )
+        cursor.execute(
+            f"""
+            MERGE INTO crm_customercategory AS known
+            USING ({_CATEGORIES.format(**scope)}) AS counted
+               ON known.customer_id = counted.customer_id AND known.category_id = counted.category_id
+             WHEN MATCHED AND ({_columns("known", CATEGORY_COLUMNS)})
+                              IS DISTINCT FROM ({_columns("counted", CATEGORY_COLUMNS)})
+                  THEN UPDATE SET {", ".join(f"{column} = counted.{column}" for column in CATEGORY_COLUMNS)}
+             WHEN NOT MATCHED THEN
+                  INSERT (customer_id, category_id, {", ".join(CATEGORY_COLUMNS)})
+                  VALUES (counted.customer_id, counted.category_id, {_columns("counted", CATEGORY_COLUMNS)})
+             WHEN NOT MATCHED BY SOURCE AND {scope["known"]} THEN DELETE
+            """,
+            params,
+        )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A stored value that a recount does not confirm. ``category_id`` is empty for the profile itself."""
+
+    customer_id: int
+    category_id: int | None
+    column: str
+    stored: Any
+    counted: Any
+
+
+def differences(*, customer_ids: Sequence[int] | None = None) -> list[Difference]:
+    """Where the stored profiles and categories differ from the facts; points and consents included.
+
+    A customer without a profile row differs too, in the column ``profile``; so does a category row too many or too few,
+    in the column ``category``.
+    """
+    scope, params = _scope(customer_ids)
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Both sides of a comparison are read by one statement, or a sale in between would look like a difference.
+        cursor.execute("SET LOCAL work_mem = '128MB'")
+        cursor.execute(
+            f"""
+            SELECT counted.customer_id, NULL::bigint, stored.customer_id IS NULL, false,
+                   {_columns("stored", PROFILE_COLUMNS)}, {_columns("counted", PROFILE_COLUMNS)}
+              FROM ({_COUNTED_PROFILES.format(**scope)}) AS counted
+              LEFT JOIN crm_customerprofile AS stored ON stored.customer_id = counted.customer_id
+             WHERE ({_columns("stored", PROFILE_COLUMNS)}) IS DISTINCT FROM ({_columns("counted", PROFILE_COLUMNS)})
+             ORDER BY 1
+            """,
+            params,
+        )
+        found = list(_compared(cursor.fetchall(), PROFILE_COLUMNS, "profile"))
+        cursor.execute(
+            f"""
+            SELECT customer_id, category_id, stored.receipts IS NULL, counted.receipts IS NULL,
+                   {_columns("stored", CATEGORY_COLUMNS)}, {_columns("counted", CATEGORY_COLUMNS)}
+              FROM (SELECT * FROM crm_customercategory AS known WHERE {scope["known"]}) AS stored
+              FULL JOIN ({_CATEGORIES.format(**scope)}) AS counted USING (customer_id, category_id)
+             WHERE ({_columns("stored", CATEGORY_COLUMNS)}) IS DISTINCT FROM ({_columns("counted", CATEGORY_COLUMNS)})
+             ORDER BY 1, 2
+            """,
+            params,
+        )
+        return found + list(_compared(cursor.fetchall(), CATEGORY_COLUMNS, "category"))
+
+
+def _compared(rows: list[tuple[Any, ...]], columns: tuple[str, ...], missing: str) -> Iterator[Difference]:
+    for customer_id, category_id, not_stored, not_counted, *values in rows:
+        if not_stored or not_counted:
+            yield Difference(customer_id, category_id, missing, not not_stored, not not_counted)
+            continue
+        stored, counted = values[: len(columns)], values[len(columns) :]
+        for column, was, should in zip(columns, stored, counted, strict=True):
+            if was != should:
+                yield Difference(customer_id, category_id, column, was, should)
+
+
+def _scope(customer_ids: Sequence[int] | None) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """How each statement is narrowed to these customers."""
+    if customer_ids is None:
+        return dict.fromkeys(("receipts", "lines", "customers", "people", "known"), "true"), {}
+    theirs = "customer_id = ANY(%(customers)s)"
+    return {
+        "receipts": theirs,
+        "lines": theirs,
+        "customers": theirs,
+        "people": "customer.id = ANY(%(customers)s)",
+        "known": "known." + theirs,
+    }, {"customers": list(customer_ids)}
+
+
+def _columns(table: str, columns: tuple[str, ...]) -> str:
+    return ", ".join(f"{table}.{column}" for column in columns)
+
+
+def _lock(cursor: Any, customer_ids: Sequence[int] | None) -> None:
+    """Make sure that these customers have profiles, and hold them until the transaction ends."""
+    scope, params = _scope(customer_ids)
+    cursor.execute(
+        f"""
+        INSERT INTO crm_customerprofile (customer_id)
+        SELECT customer.id
+          FROM crm_customer AS customer
+         WHERE {scope["people"]}
+           AND NOT EXISTS (SELECT FROM crm_customerprofile AS profile WHERE profile.customer_id = customer.id)
+         ORDER BY customer.id
+            ON CONFLICT DO NOTHING
+        """,
+        params,
+    )
+    cursor.execute(_LOCK.format(**scope), params)
