@@ -6,11 +6,11 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from config.embedded.lease import Lease, hold
+from config.embedded.lease import Lease, hold, unused
 from config.embedded.places import EmbeddedError, places_of, secret
 from config.embedded.servers import DATABASE
 
-__all__ = ["EmbeddedError", "Lease", "broker_url", "cache_url", "database_url", "hold", "secret"]
+__all__ = ["EmbeddedError", "Lease", "broker_url", "cache_url", "database_url", "hold", "secret", "unused"]
 
 
 def database_url(data_dir: Path | str) -> str:

@@ -92,6 +92,20 @@ def hold(data_dir: Path | str, *names: str, scratch: bool = False, say: Callable
     return lease
 
 
+@contextlib.contextmanager
+def unused(data_dir: Path | str) -> Iterator[None]:
+    """For as long as the block runs, nobody can start servers here. Raises EmbeddedError if some are running."""
+    places = places_of(data_dir)
+    with _alone(places), contextlib.ExitStack() as stack:
+        lock = os.open(places.keeper_lock, os.O_RDWR | os.O_CREAT, 0o600)
+        stack.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EmbeddedError(f"The shop in {places.data} is running.") from None
+        yield
+
+
 def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
     sys.stderr.flush()

@@ -25,3 +25,6 @@ EMAIL_HOST = env.text("REGULARS_SMTP_HOST", "127.0.0.1")
 EMAIL_PORT = env.number("REGULARS_SMTP_PORT", 1025)
 DEFAULT_FROM_EMAIL = "shop@example.com"
 MAIL_CATCHER = True
+
+# Static files come straight from where they are installed: nothing to collect.
+WHITENOISE_USE_FINDERS = True
