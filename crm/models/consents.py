@@ -14,7 +14,7 @@ class Purpose(models.TextChoices):
 
 
 class Consent(models.Model):
-    """One statement of a customer: yes or no, for a channel and purpose. The newest (by ``stated_at``, then id) counts."""
+    """One statement of a customer: yes or no, for a channel and purpose. The newest (``stated_at``, then id) counts."""
 
     customer = models.ForeignKey(
         Customer, models.PROTECT, related_name="consents", verbose_name=_("customer"), db_index=False
@@ -56,7 +56,7 @@ class Consent(models.Model):
 
 
 class Suppression(models.Model):
-    """An address that is not written to, whoever bears it. Holds a keyed hash only (:func:`crm.addresses.address_hash`)."""
+    """An address that is not written to, whoever bears it: as a keyed hash (:func:`crm.addresses.address_hash`)."""
 
     class Reason(models.TextChoices):
         UNSUBSCRIBED = "unsubscribed", _("unsubscribed")

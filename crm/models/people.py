@@ -1,6 +1,7 @@
 """Who the customers are. Blank text and empty lists mean "unknown", never "none"."""
 
 import uuid
+from typing import TYPE_CHECKING
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -9,6 +10,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 
 class Gender(models.TextChoices):
@@ -72,11 +76,11 @@ class Household(models.Model):
         return self.number
 
 
-def _text(label: str, length: int = 200) -> "models.CharField[str, str]":
+def _text(label: "StrPromise", length: int = 200) -> "models.CharField[str, str]":
     return models.CharField(label, max_length=length, blank=True, default="", db_default="")
 
 
-def _words(label: str) -> "ArrayField[list[str], list[str]]":
+def _words(label: "StrPromise") -> "ArrayField[list[str], list[str]]":
     return ArrayField(models.CharField(max_length=100), verbose_name=label, blank=True, default=list, db_default=[])
 
 

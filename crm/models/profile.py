@@ -13,7 +13,7 @@ from crm.models.shop import Category
 
 
 class CustomerProfile(models.Model):
-    """``receipts`` counts sales; ``returns`` counts returns; ``units``, ``spend_minor`` and ``discount_minor`` are net of returns."""
+    """``receipts`` counts sales and ``returns`` returns; units, spend and discounts are net of returns."""
 
     customer = models.OneToOneField(Customer, models.CASCADE, primary_key=True, related_name="profile")
     receipts = models.PositiveIntegerField(_("receipts"), default=0, db_default=0)
@@ -63,7 +63,7 @@ class CustomerCategory(models.Model):
 
 
 class ChangeMark(models.Model):
-    """Tells that something about this customer changed: written with the fact, in its transaction, and read by `segments`.
+    """Tells that something about this customer changed: written with the fact and read by `segments`.
 
     Always a new row: an upsert that does nothing would lose a change between a worker's read and its delete.
     ``customer`` is empty for "all", as a large import leaves it.

@@ -156,7 +156,8 @@ class ReceiptLine(models.Model):
 class ReceiptMail(models.Model):
     """A receipt sent by mail: once per address. "Sending" is committed before a byte leaves.
 
-    So what a killed worker leaves in "sending" may or may not have gone out: it is shown as unclear, never silently resent.
+    So what a killed worker leaves in "sending" may or may not have gone out: it is shown as unclear, and never silently
+    sent again.
     """
 
     class Status(models.TextChoices):

@@ -1,0 +1,90 @@
+"""What customers allow: a ledger of statements, the newest of which counts, and addresses that are not written to."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from crm import addresses, bell, marks
+from crm.models import Channel, Consent, Customer, CustomerProfile, Purpose, Suppression
+
+PROFILE_FLAGS = {
+    Channel.EMAIL: "consent_email",
+    Channel.SMS: "consent_sms",
+    Channel.PHONE: "consent_phone",
+    Channel.POST: "consent_post",
+}
+
+FORBIDS_SERVICE = (Suppression.Reason.BOUNCED, Suppression.Reason.ERASED)
+"""Reasons for which an address gets not even the receipt that its owner asked for."""
+
+
+def record_consent(
+    *,
+    customer: Customer,
+    channel: str,
+    granted: bool,
+    source: str,
+    stated_at: datetime,
+    wording: str = "",
+    by: AbstractBaseUser | None = None,
+    purpose: str = Purpose.MARKETING,
+) -> Consent:
+    """Write down a customer's yes or no; the profile shows the newest one by (``stated_at``, id), whatever comes last.
+
+    A yes is one person's. A no at an address that others share is :func:`suppress`'s work.
+    """
+    with transaction.atomic():
+        # The lock makes the later of two statements at once see the earlier.
+        CustomerProfile.objects.get_or_create(customer=customer)
+        CustomerProfile.objects.select_for_update(no_key=True).get(customer=customer)
+        consent = Consent.objects.create(
+            customer=customer,
+            channel=channel,
+            purpose=purpose,
+            granted=granted,
+            stated_at=stated_at,
+            source=source,
+            wording=wording,
+            recorded_by=by,
+        )
+        if purpose == Purpose.MARKETING:
+            newest = current(customer=customer, channel=channel)
+            CustomerProfile.objects.filter(customer=customer).update(
+                **{PROFILE_FLAGS[Channel(channel)]: newest is not None and newest.granted}
+            )
+        marks.mark_customers(customer_ids=[customer.pk])
+        bell.ring_after_commit("segments.tasks.refresh_marked")
+    return consent
+
+
+def current(*, customer: Customer, channel: str, purpose: str = Purpose.MARKETING) -> Consent | None:
+    """The statement that counts now; None where there is none, which is a no."""
+    return (
+        Consent.objects.filter(customer=customer, channel=channel, purpose=purpose)
+        .order_by("-stated_at", "-id")
+        .first()
+    )
+
+
+def suppress(*, channel: str, address_key: str, reason: str) -> None:
+    """Never write to this address again (:func:`crm.addresses.email_key` or ``phone_key`` of it), whoever bears it."""
+    Suppression.objects.bulk_create(
+        [Suppression(channel=channel, address_hash=addresses.address_hash(address_key), reason=reason)],
+        ignore_conflicts=True,
+    )
+
+
+def suppressed(
+    *, channel: str, address_keys: Iterable[str], reasons: Iterable[str] | None = None
+) -> dict[str, set[str]]:
+    """Those of the addresses that are suppressed, each with its reasons; all reasons count unless some are named."""
+    by_hash = {addresses.address_hash(key): key for key in address_keys if key}
+    rows = Suppression.objects.filter(channel=channel, address_hash__in=by_hash)
+    if reasons is not None:
+        rows = rows.filter(reason__in=reasons)
+    found: dict[str, set[str]] = {}
+    for hashed, reason in rows.values_list("address_hash", "reason"):
+        found.setdefault(by_hash[bytes(hashed)], set()).add(reason)
+    return found

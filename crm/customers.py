@@ -1,0 +1,208 @@
+"""Finding and adding customers."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from crm import addresses, marks
+from crm.models import Customer, CustomerProfile, LoyaltyCard
+from crm.text import clean, collation_key, fold
+
+MIN_LETTERS = 2
+"""Names are searched from this many letters on; a card or customer number may be shorter."""
+
+MIN_PHONE_DIGITS = 7
+"""Fewer digits are a customer or card number, not a phone."""
+
+SIMILARITY = 0.4
+"""Word similarity (0 to 1) from which a name is taken for a mistyped one."""
+
+
+class DerivedKeys(TypedDict):
+    email_key: str
+    phone_key: str
+    search_text: str
+    name_key: bytes
+
+
+class CustomerClash(ValidationError):
+    """The key under which a till adds a customer already stands for another one."""
+
+
+def derived_keys(
+    *,
+    first_name: str = "",
+    last_name: str = "",
+    email: str = "",
+    phone: str = "",
+    number: str = "",
+    postcode: str = "",
+    country: str = "",
+) -> DerivedKeys:
+    """The columns of :class:`Customer` that follow from others, for one row of a form or an import.
+
+    ``country`` (ISO 3166, else the shop's) tells how a phone number without prefix is meant. ``search_text`` begins
+    with a blank, so that "begins a word" is one LIKE pattern.
+    """
+    email_key = addresses.email_key(email)
+    phone_key = addresses.phone_key(phone, country=country if len(country) == 2 else "")
+    words = (fold(f"{first_name} {last_name}"), fold(number), email_key, phone_key.lstrip("+"), postcode)
+    return {
+        "email_key": email_key,
+        "phone_key": phone_key,
+        "search_text": (" " + " ".join(fold(word) for word in words if word.strip()))[:1200],
+        "name_key": collation_key(f"{last_name} {first_name}".strip()),
+    }
+
+
+def derive_keys(customer: Customer) -> None:
+    """Fill the derived columns of a customer that is about to be saved."""
+    keys = derived_keys(
+        first_name=customer.first_name,
+        last_name=customer.last_name,
+        email=customer.email,
+        phone=customer.phone,
+        number=customer.number,
+        postcode=customer.postcode,
+        country=customer.country,
+    )
+    for name, value in keys.items():
+        setattr(customer, name, value)
+
+
+def live() -> QuerySet[Customer]:
+    """Customers that are neither merged into another record nor erased."""
+    return Customer.objects.filter(merged_into=None, erased_at=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a search found; ``exact`` where the text was a whole card or customer number, phone or e-mail address."""
+
+    customers: list[Customer]
+    exact: bool
+
+
+def search(*, text: str, limit: int = 10) -> list[Customer]:
+    """Customers that the text may mean, best first: see :func:`look_up`."""
+    return look_up(text=text, limit=limit).customers
+
+
+def look_up(*, text: str, limit: int = 10) -> Found:
+    """Find customers by card number, customer number, phone, e-mail or name.
+
+    A whole number or address names its customers, all of them where two share it, and nobody else. Otherwise come
+    those in whose name (or number, address, postcode) each word begins a word; where those are fewer than ``limit``,
+    also those that are written almost so. Accents, case and script do not matter.
+    """
+    written = clean(text)[:200]
+    if exact := _exactly(written, limit):
+        return Found(customers=exact, exact=True)
+    words = fold(written).split()
+    if sum(map(len, words)) < MIN_LETTERS:
+        return Found(customers=[], exact=False)
+    found = list(_beginning_with(words)[:limit])
+    if len(found) < limit and not _is_number(words):
+        found += _almost(" ".join(words), limit - len(found), [customer.pk for customer in found])
+    return Found(customers=found, exact=False)
+
+
+def _exactly(written: str, limit: int) -> list[Customer]:
+    """Each way of being named has an index of its own, so each is a query of its own in one union."""
+    squeezed = written.replace(" ", "")
+    if not squeezed:
+        return []
+    cards = LoyaltyCard.objects.filter(number__in={written, squeezed}, status=LoyaltyCard.Status.ACTIVE).order_by()
+    ways = [Customer.objects.filter(number__in={written, squeezed})]
+    if "@" in squeezed:
+        ways.append(Customer.objects.filter(email_key=addresses.email_key(squeezed)))
+    if sum(char.isdigit() for char in squeezed) >= MIN_PHONE_DIGITS and (phone := addresses.phone_key(written)):
+        ways.append(Customer.objects.filter(phone_key=phone))
+    ids = cards.values_list("customer").union(*(way.order_by().values_list("pk") for way in ways))
+    return list(live().filter(pk__in=[row[0] for row in ids])[:limit])
+
+
+def _is_number(words: list[str]) -> bool:
+    return all(word.strip("+").isdigit() for word in words)
+
+
+def _beginning_with(words: list[str]) -> QuerySet[Customer]:
+    found = live()
+    for word in words:
+        # The end of a phone or customer number is what people remember of it.
+        inside = word.isdigit() and len(word) >= 4
+        found = found.filter(search_text__contains=word if inside else f" {word}")
+    return found.order_by("name_key", "id")
+
+
+def _almost(words: str, limit: int, besides: list[int]) -> list[Customer]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(SIMILARITY)])
+        cursor.execute(
+            "SELECT id FROM crm_customer WHERE %s <%% search_text AND merged_into_id IS NULL AND erased_at IS NULL "
+            "AND NOT id = ANY(%s) ORDER BY %s <<-> search_text, name_key, id LIMIT %s",
+            [words, besides, words, limit],
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+    found = Customer.objects.in_bulk(ids)
+    return [found[pk] for pk in ids if pk in found]
+
+
+def create_customer(
+    *,
+    now: datetime,
+    key: uuid.UUID | None = None,
+    registered: bool = False,
+    **fields: Any,
+) -> Customer:
+    """Add a customer, with a profile, a mark and, unless ``number`` is given, a customer number of their own.
+
+    ``key`` is of the client's making: the same key returns the customer that it made the first time; with other
+    content it raises :class:`CustomerClash`. Raises ValidationError on fields that cannot be right.
+    """
+    customer = Customer(public_id=key or uuid.uuid4(), registered_at=now if registered else None, **fields)
+    for name in ("first_name", "last_name"):
+        setattr(customer, name, clean(getattr(customer, name)))
+    customer.email = addresses.clean_email(customer.email)
+    customer.phone = addresses.clean_phone(customer.phone)
+    if key and (first := Customer.objects.filter(public_id=key).first()):
+        return _same(first, customer)
+    customer.pk, number = _next_number()
+    customer.number = customer.number or number
+    derive_keys(customer)
+    customer.full_clean(exclude=["public_id"], validate_constraints=False)
+    try:
+        with transaction.atomic():
+            customer.save(force_insert=True)
+            CustomerProfile.objects.create(customer=customer)
+            marks.mark_customers(customer_ids=[customer.pk])
+    except IntegrityError:
+        # The same form sent twice at once: the other one was first.
+        if key and (first := Customer.objects.filter(public_id=key).first()):
+            return _same(first, customer)
+        raise
+    return customer
+
+
+def _next_number() -> tuple[int, str]:
+    """The next id, and a customer number made of it that no import has brought."""
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT nextval(pg_get_serial_sequence('crm_customer', 'id'))")
+            pk: int = cursor.fetchone()[0]
+            number = f"R{pk:07d}"
+            if not Customer.objects.filter(number=number).exists():
+                return pk, number
+
+
+def _same(first: Customer, again: Customer) -> Customer:
+    for name in ("first_name", "last_name", "email", "phone"):
+        if getattr(first, name) != getattr(again, name):
+            raise CustomerClash(_("This form was sent before with other content. Reload the page and try again."))
+    return first
