@@ -24,7 +24,7 @@ _silent_until = 0.0
 def _connection() -> Connection:
     """The broker's address with less patience than a worker has; kombu opens and pools the sockets."""
     broker: Connection = current_app.connection_for_write()
-    return broker.clone(transport_options={**broker.transport_options, **_PATIENCE})
+    return broker.clone(transport_options={**(broker.transport_options or {}), **_PATIENCE})
 
 
 def ring(task: str, **arguments: Any) -> None:

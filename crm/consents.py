@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from crm import addresses, bell, marks
@@ -28,7 +28,7 @@ def record_consent(
     source: str,
     stated_at: datetime,
     wording: str = "",
-    by: AbstractBaseUser | None = None,
+    by: User | None = None,
     purpose: str = Purpose.MARKETING,
 ) -> Consent:
     """Write down a customer's yes or no; the profile shows the newest one by (``stated_at``, id), whatever comes last.

@@ -17,6 +17,9 @@ from crm.text import clean, collation_key, fold
 MIN_LETTERS = 2
 """Names are searched from this many letters on; a card or customer number may be shorter."""
 
+MIN_LETTERS_MISTYPED = 3
+"""Of fewer letters than these, everything is almost the same."""
+
 MIN_PHONE_DIGITS = 7
 """Fewer digits are a customer or card number, not a phone."""
 
@@ -108,7 +111,7 @@ def look_up(*, text: str, limit: int = 10) -> Found:
     if sum(map(len, words)) < MIN_LETTERS:
         return Found(customers=[], exact=False)
     found = list(_beginning_with(words)[:limit])
-    if len(found) < limit and not _is_number(words):
+    if len(found) < limit and sum(char.isalpha() for char in written) >= MIN_LETTERS_MISTYPED:
         found += _almost(" ".join(words), limit - len(found), [customer.pk for customer in found])
     return Found(customers=found, exact=False)
 
@@ -126,10 +129,6 @@ def _exactly(written: str, limit: int) -> list[Customer]:
         ways.append(Customer.objects.filter(phone_key=phone))
     ids = cards.values_list("customer").union(*(way.order_by().values_list("pk") for way in ways))
     return list(live().filter(pk__in=[row[0] for row in ids])[:limit])
-
-
-def _is_number(words: list[str]) -> bool:
-    return all(word.strip("+").isdigit() for word in words)
 
 
 def _beginning_with(words: list[str]) -> QuerySet[Customer]:

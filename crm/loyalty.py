@@ -1,6 +1,6 @@
 """Loyalty points: earned with each purchase, kept as a ledger."""
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db.models import F
 
 from crm.models import Customer, CustomerProfile, LoyaltyCard, LoyaltyEntry, Receipt, Shop
@@ -16,7 +16,7 @@ def card_of(customer: Customer) -> LoyaltyCard | None:
     return customer.cards.filter(status=LoyaltyCard.Status.ACTIVE).order_by("-issued_at", "-id").first()
 
 
-def earn(*, receipt: Receipt, customer: Customer, by: AbstractBaseUser | None) -> int:
+def earn(*, receipt: Receipt, customer: Customer, by: User | None) -> int:
     """Credit the points of a sale, once, in the caller's transaction; returns them.
 
     Only members earn: those who registered or hold a card. Expects the customer's profile row to exist.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
@@ -50,7 +50,10 @@ class SaleLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Sale:
-    """A sale as a till or an API client tells it. ``sold_at`` None means now; ``number`` blank lets the store number it."""
+    """A sale as a till or an API client tells it.
+
+    ``sold_at`` None means now; a blank ``number`` lets the store number it.
+    """
 
     client_key: uuid.UUID
     store: Store
@@ -83,7 +86,7 @@ def line_total_minor(*, quantity: Decimal, unit_price: Decimal, discount_minor: 
     return int(gross) - discount_minor
 
 
-def record_sale(*, sale: Sale, by: AbstractBaseUser | None, now: datetime | None = None) -> Receipt:
+def record_sale(*, sale: Sale, by: User | None, now: datetime | None = None) -> Receipt:
     """Record a sale once: receipt, lines, profile, points and mark in one transaction.
 
     The same ``client_key`` with the same content returns the first receipt, also when both arrive at the same moment;
@@ -173,9 +176,7 @@ def _checked_line(position: int, line: SaleLine) -> ReceiptLine:
     )
 
 
-def _insert(
-    sale: Sale, lines: list[ReceiptLine], digest: bytes, by: AbstractBaseUser | None, now: datetime
-) -> Receipt:
+def _insert(sale: Sale, lines: list[ReceiptLine], digest: bytes, by: User | None, now: datetime) -> Receipt:
     sold_at = sale.sold_at or now
     receipt = Receipt.objects.create(
         source=sale.source,
@@ -201,7 +202,7 @@ def _insert(
     return receipt
 
 
-def _credit(receipt: Receipt, customer: Customer, by: AbstractBaseUser | None) -> None:
+def _credit(receipt: Receipt, customer: Customer, by: User | None) -> None:
     """What a receipt changes about its customer."""
     profiles.apply_receipts(receipt_ids=[receipt.pk])
     loyalty.earn(receipt=receipt, customer=customer, by=by)
@@ -220,7 +221,7 @@ def _next_number(store: Store) -> str:
     return f"{store.code}-{row[0]:06d}"
 
 
-def claim_receipt(*, receipt: Receipt, customer: Customer, by: AbstractBaseUser | None) -> bool:
+def claim_receipt(*, receipt: Receipt, customer: Customer, by: User | None) -> bool:
     """Link a guest's receipt to the customer who turns out to have made it: profile and points follow.
 
     Returns False where it is theirs already. Raises :class:`SaleRefused` where it is somebody else's.

@@ -3,13 +3,13 @@ from datetime import timedelta
 import pytest
 
 from crm import addresses, consents
-from crm.models import ChangeMark, Consent, CustomerProfile, Suppression
+from crm.models import ChangeMark, Consent, Customer, CustomerProfile, Suppression
 from tests.crm import make
 
 pytestmark = pytest.mark.django_db
 
 
-def say(customer, granted: bool, *, days: int = 0, channel: str = "email") -> Consent:  # type: ignore[no-untyped-def]
+def say(customer: Customer, granted: bool, *, days: int = 0, channel: str = "email") -> Consent:
     return consents.record_consent(
         customer=customer,
         channel=channel,
@@ -20,7 +20,7 @@ def say(customer, granted: bool, *, days: int = 0, channel: str = "email") -> Co
     )
 
 
-def flags(customer) -> tuple[bool, bool, bool, bool]:  # type: ignore[no-untyped-def]
+def flags(customer: Customer) -> tuple[bool, bool, bool, bool]:
     profile = CustomerProfile.objects.get(customer=customer)
     return (profile.consent_email, profile.consent_sms, profile.consent_phone, profile.consent_post)
 
@@ -42,7 +42,8 @@ def test_the_newest_statement_counts_also_when_an_older_one_arrives_later() -> N
     say(customer, True, days=1)
 
     assert flags(customer) == (False, False, False, False)
-    assert consents.current(customer=customer, channel="email").granted is False  # type: ignore[union-attr]
+    newest = consents.current(customer=customer, channel="email")
+    assert newest and newest.granted is False
 
 
 def test_of_two_statements_of_one_moment_the_later_recorded_counts() -> None:

@@ -1,5 +1,6 @@
 import threading
 import uuid
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -99,7 +100,7 @@ def test_search_keeps_to_its_limit_and_its_number_of_queries(django_assert_num_q
     for number in range(12):
         make.customer(f"Anna Ozola{number}")
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         assert len(customers.search(text="anna", limit=10)) == 10
 
 
@@ -107,7 +108,7 @@ def test_search_uses_the_trigram_index() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO crm_customer (number, first_name, last_name, search_text) "
-            "SELECT 'N' || n, 'Name' || n, 'Family', ' name' || md5(n::text) || ' family' FROM generate_series(1, 20000) n"
+            "SELECT 'N' || n, 'Name' || n, 'Family', ' name' || md5(n::text) FROM generate_series(1, 20000) n"
         )
         cursor.execute("ANALYZE crm_customer")
 
@@ -139,7 +140,7 @@ def test_create_customer_skips_a_number_that_an_import_took() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"email": "no address"}, {"phone": "12"}, {"email": "a@b\r\nBcc: c@example.com"}])
-def test_create_customer_refuses_what_cannot_be_right(fields: dict[str, str]) -> None:
+def test_create_customer_refuses_what_cannot_be_right(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         customers.create_customer(now=make.NOW, first_name="Anna", **fields)
 
