@@ -54,10 +54,9 @@ def test_a_message_is_personalised_in_subject_html_and_text() -> None:
 
 def test_a_customers_name_is_escaped_in_html_text_and_attributes() -> None:
     name = "<script>alert(1)</script>\"' onload=x"
-    own = (
-        MJML
-        % '<mj-text><b title="{{ customer.first_name | default: "x" | upcase }}">{{ customer.first_name | default: "x" }}</b></mj-text>'
-    )
+    plain = '{{ customer.first_name | default: "x" }}'
+    shouted = '{{ customer.first_name | default: "x" | upcase }}'
+    own = MJML % f'<mj-text><b title="{shouted}">{plain}</b></mj-text>'
     for fields in ({"body": 'Dear {{ customer.first_name | default: "x" }}'}, {"mjml": own}):
         message = compile_variant(Variant(subject="s", **fields)).render(context(first_name=name))
         assert "<script" not in message.html.lower()
