@@ -1,0 +1,105 @@
+"""A campaign's report in plain sentences, the verdict first. No fake precision: without a draw there is no effect."""
+
+from babel.numbers import format_decimal, format_percent
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+from campaigns.results import Report
+from crm.money import show
+
+
+def verdict(report: Report) -> list[str]:
+    """What came of it, in two to four sentences."""
+    if report.launched_on is None:
+        return [_("Not sent yet.")]
+    if not report.sent.units:
+        return [_("Nobody got this message, so there is nothing to report.")]
+    sentences = [_compared(report)] if report.extra else _counted(report)
+    if not report.is_complete:
+        values = {"day": number(report.day + 1), "days": number(report.days)}
+        sentences.insert(0, _("So far, on day %(day)s of %(days)s:") % values)
+    return sentences
+
+
+def _counted(report: Report) -> list[str]:
+    """Without a draw: what was counted, and that it proves no effect."""
+    sentences = []
+    values = {"all": _units(report.unit, report.sent.units), "days": number(report.days)}
+    if report.coupons.redemptions:
+        sentences.append(
+            _("%(redeemed)s of %(all)s redeemed a coupon.") % {**values, "redeemed": number(report.coupons.customers)}
+        )
+        template = _(
+            "In the %(days)s days after, %(buyers)s of them bought, for %(spend)s; "
+            "in the %(days)s days before, %(before)s."
+        )
+    else:
+        template = _(
+            "%(buyers)s of %(all)s bought in the %(days)s days after, for %(spend)s; "
+            "in the %(days)s days before, %(before)s."
+        )
+    sentences.append(
+        template
+        % {
+            **values,
+            "buyers": number(report.sent.buyers),
+            "spend": show(report.sent.spend_minor),
+            "before": show(report.sent.spend_before_minor),
+        }
+    )
+    sentences.append(_("Nobody was left out at random, so this is a difference, not an effect."))
+    return sentences
+
+
+def _compared(report: Report) -> str:
+    extra, sent = report.extra, report.sent
+    assert extra is not None  # noqa: S101 - the caller asked
+    values = {
+        "sent": percent(sent.share),
+        "left_out": percent(report.held_out.share),
+        "best": number(abs(round(extra.best * sent.units))),
+        "low": number(round(extra.low * sent.units)),
+        "high": number(round(extra.high * sent.units)),
+    }
+    if not extra.is_clear:
+        return (
+            _(
+                "Can't tell whether it sold more: %(sent)s of those it was sent to bought, and %(left_out)s of those "
+                "left out to compare. Anything from %(low)s to %(high)s extra buyers fits."
+            )
+            % values
+        )
+    if extra.best > 0:
+        text = _(
+            "It worked: best guess %(best)s extra buyers (95%% interval %(low)s to %(high)s). %(sent)s of those it was "
+            "sent to bought, and %(left_out)s of those left out to compare."
+        )
+    else:
+        text = _(
+            "It kept people away: best guess %(best)s fewer buyers (95%% interval of the extra ones %(low)s to "
+            "%(high)s). %(sent)s of those it was sent to bought, and %(left_out)s of those left out to compare."
+        )
+    return text % values
+
+
+def _units(unit: str, count: int) -> str:
+    values = {"count": number(count)}
+    if unit == "h":
+        return ngettext("%(count)s household", "%(count)s households", count) % values
+    if unit == "c":
+        return ngettext("%(count)s company", "%(count)s companies", count) % values
+    return ngettext("%(count)s customer", "%(count)s customers", count) % values
+
+
+def number(value: float) -> str:
+    """With the thousands marked as the reader's language does."""
+    return format_decimal(value, locale=_locale())
+
+
+def percent(share: float) -> str:
+    """With one decimal, so that small shares don't read as none."""
+    return format_percent(share, format="#,##0.0%", locale=_locale())
+
+
+def _locale() -> str:
+    return (get_language() or "en").replace("-", "_")
