@@ -16,6 +16,7 @@ import selectors
 import shutil
 import signal
 import socket
+import time
 from pathlib import Path
 
 from config.embedded import children, folders
@@ -24,6 +25,7 @@ from config.embedded.servers import KINDS, Server
 
 CHILD_PATIENCE = 10.0
 """Seconds that processes of a broken lease get to end in good order."""
+LOCK_PATIENCE = 5.0
 _LOG_LIMIT = 10_000_000
 
 
@@ -41,10 +43,8 @@ class Keeper:
     def open(self) -> None:
         """Take the data folder. Raises EmbeddedError if another keeper has it."""
         self.lock = os.open(self.places.keeper_lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EmbeddedError(f"{self.places.data} is in use by a server of another account.") from None
+        if not _lock(self.lock, patience=LOCK_PATIENCE):
+            raise EmbeddedError(f"{self.places.data} is in use by a server that another account started.")
         folders.take_back(user=os.getpid())  # what an interrupted run may have left open
         us = Account("", os.geteuid(), os.getegid())
         make_private_folder(self.places.runtime, us, 0o700 if self.account.is_us else 0o711)
@@ -162,6 +162,21 @@ class Keeper:
         shutil.rmtree(self.places.sockets, ignore_errors=True)
         shutil.rmtree(self.places.runtime, ignore_errors=True)
         folders.take_back(user=os.getpid())
+        os.close(self.lock)  # before the last lease hears that we are done, which our end tells it
+
+
+def _lock(file: int, *, patience: float) -> bool:
+    """Take the lock, if need be after a killed holder has let go of it."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def _tell(lease: socket.socket, word: str, text: str = "") -> None:

@@ -16,6 +16,10 @@ _PATIENCE = 180.0
 _PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
+class KeeperGone(EmbeddedError):
+    """The keeper ended while we were talking to it."""
+
+
 class Lease:
     """A hold on running servers. It ends with `release`, or with this process, however it ends."""
 
@@ -31,7 +35,7 @@ class Lease:
             if word == "error":
                 raise EmbeddedError(text)
             self._say(text)
-        raise EmbeddedError("The keeper of the embedded servers ended unexpectedly; look into the data folder's log.")
+        raise KeeperGone("The keeper of the embedded servers ended unexpectedly; see keeper.log in the data folder.")
 
     def watch(self, group: int) -> None:
         """End this process group with the lease, should we not live to do it ourselves."""
@@ -59,7 +63,7 @@ class Lease:
         try:
             self._connection.sendall((" ".join(words) + "\n").encode())
         except OSError as error:
-            raise EmbeddedError("The keeper of the embedded servers has gone.") from error
+            raise KeeperGone("The keeper of the embedded servers has gone.") from error
 
     def _replies(self) -> Iterator[tuple[str, str]]:
         while True:
@@ -67,7 +71,10 @@ class Lease:
                 line, self._buffer = self._buffer.split(b"\n", 1)
                 word, _space, text = line.decode(errors="replace").partition(" ")
                 yield word, text.replace(chr(31), "\n")
-            received = self._connection.recv(65536)
+            try:
+                received = self._connection.recv(65536)
+            except ConnectionError:
+                return
             if not received:
                 return
             self._buffer += received
@@ -81,13 +88,7 @@ def hold(data_dir: Path | str, *names: str, scratch: bool = False, say: Callable
     places = places_of(data_dir)
     make_data_folder(places.data)
     with _alone(places):
-        connection = _join(places) or _spawn(places, scratch=scratch)
-        lease = Lease(connection, say or _say)
-        try:
-            lease.need(*names)
-        except BaseException:
-            connection.close()
-            raise
+        lease = _join(places, names, say or _say) or _lease(_spawn(places, scratch=scratch), names, say or _say)
     atexit.register(lease.release)
     return lease
 
@@ -121,7 +122,18 @@ def _alone(places: Places) -> Iterator[None]:
         os.close(lock)
 
 
-def _join(places: Places) -> socket.socket | None:
+def _lease(connection: socket.socket, names: tuple[str, ...], say: Callable[[str], None]) -> Lease:
+    lease = Lease(connection, say)
+    try:
+        lease.need(*names)
+    except BaseException:
+        connection.close()
+        raise
+    return lease
+
+
+def _join(places: Places, names: tuple[str, ...], say: Callable[[str], None]) -> Lease | None:
+    """A lease from the keeper that runs already; None if there is none, or if it is just being killed."""
     found = places.runtime
     if not found.exists() or found.lstat().st_uid != os.geteuid():
         return None  # the keeper refuses a squatter's folder, and says so
@@ -132,7 +144,10 @@ def _join(places: Places) -> socket.socket | None:
     except OSError:
         connection.close()
         return None
-    return connection
+    try:
+        return _lease(connection, names, say)
+    except KeeperGone:
+        return None
 
 
 def _spawn(places: Places, *, scratch: bool) -> socket.socket:

@@ -211,8 +211,8 @@ class Postgres(_Process):
     def _end_leftovers(self) -> None:
         """We hold the keeper's lock, so a server that still uses this cluster is an orphan: end it and wait.
 
-        A lock file whose process number now belongs to something else would stop PostgreSQL from starting, so it goes;
-        but only when no process works in the cluster any more.
+        Its lock files would stop PostgreSQL from starting where their process number now belongs to something else,
+        so they go; but only when no process works in the cluster any more.
         """
         lines = self._lock_lines()
         deadline = time.monotonic() + STOP_PATIENCE
@@ -222,7 +222,8 @@ class Postgres(_Process):
                 if late or (lines and str(process.pid) == lines[0]):
                     process.send_signal(signal.SIGKILL if late else signal.SIGINT)
             psutil.wait_procs(orphans, timeout=2)
-        (self.places.cluster / "postmaster.pid").unlink(missing_ok=True)
+        for left in (self.places.cluster / "postmaster.pid", *self.places.sockets.glob(".s.PGSQL.*")):
+            left.unlink(missing_ok=True)
 
     def _works_here(self, process: psutil.Process) -> bool:
         try:
