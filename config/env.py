@@ -17,6 +17,16 @@ def text(name: str, default: str | None = None) -> str:
     return value
 
 
+def require(*names: str) -> None:
+    """Stops the start with one message that names everything missing, so that nobody has to learn it one by one."""
+    missing = [name for name in names if not os.environ.get(name, "").strip()]
+    if missing:
+        raise ImproperlyConfigured(
+            f"Set the environment variable{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
+            "What each is for stands in docs/operations.md."
+        )
+
+
 def flag(name: str, default: bool) -> bool:
     value = os.environ.get(name, "").strip().lower()
     if not value:

@@ -1,5 +1,6 @@
 """The records: who the customers are, what they did, what they allow."""
 
+from crm.models.access import ApiToken
 from crm.models.activity import Answer, Review, SignupForm, Survey, WebVisit, WishlistItem
 from crm.models.consents import Consent, Purpose, Suppression
 from crm.models.jobs import Job
@@ -11,6 +12,7 @@ from crm.models.shop import Category, Product, Shop, Store
 
 __all__ = [
     "Answer",
+    "ApiToken",
     "Category",
     "ChangeMark",
     "Channel",

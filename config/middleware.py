@@ -1,0 +1,82 @@
+"""What holds for every request: health, size, and what a browser may do with the answer."""
+
+from collections.abc import Callable
+
+from csp.middleware import CSPMiddleware, PolicyParts
+from django.conf import settings
+from django.db import Error, connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+HEALTH_PATH = "/healthz"
+ADMIN_PATH = "/admin/"
+
+
+def health(get_response: GetResponse) -> GetResponse:
+    """Answers /healthz: 200 where the database answers, else 503.
+
+    Comes before everything else, so that a probe needs neither the shop's host name nor https.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.path_info != HEALTH_PATH:
+            return get_response(request)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except Error:
+            return HttpResponse("database unreachable\n", status=503, content_type="text/plain")
+        return HttpResponse("ok\n", content_type="text/plain")
+
+    return middleware
+
+
+def request_size(get_response: GetResponse) -> GetResponse:
+    """Refuses a body larger than ``MAX_REQUEST_BYTES`` before a byte of it is read."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        announced = str(request.META.get("CONTENT_LENGTH") or "0")
+        if not announced.isdigit() or int(announced) > settings.MAX_REQUEST_BYTES:
+            limit = settings.MAX_REQUEST_BYTES // (1024 * 1024)
+            message = _("That is too large: at most %(limit)d MB can be sent at once.") % {"limit": limit}
+            return HttpResponse(message, status=413, content_type="text/plain; charset=utf-8")
+        return get_response(request)
+
+    return middleware
+
+
+def browser_headers(get_response: GetResponse) -> GetResponse:
+    """No devices for our pages, and no copy of a logged-in person's pages in the browser's cache."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        if "Cache-Control" not in response and _logged_in(request):
+            add_never_cache_headers(response)
+        return response
+
+    return middleware
+
+
+def _logged_in(request: HttpRequest) -> bool:
+    """Without touching the session of a page that did not, which would make it vary by cookie."""
+    session = getattr(request, "session", None)
+    return session is not None and session.accessed and request.user.is_authenticated
+
+
+class ContentSecurityPolicy(CSPMiddleware):
+    """The strict policy everywhere; under /admin/ the one that django-unfold and Alpine can live with.
+
+    A view's own decorators (``csp.decorators``) change either of them.
+    """
+
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
+        parts = super().get_policy_parts(request, response, report_only)
+        if parts.config is None and not report_only and request.path_info.startswith(ADMIN_PATH):
+            parts.config = settings.CONTENT_SECURITY_POLICY_ADMIN["DIRECTIVES"]
+        return parts

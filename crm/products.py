@@ -1,0 +1,78 @@
+"""Finding products at the till: by what a scanner reads, or by what people type."""
+
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from crm.models import Product
+from crm.text import clean, fold
+
+MIN_LETTERS = 2
+MIN_LETTERS_MISTYPED = 3
+SIMILARITY = 0.4
+"""Word similarity (0 to 1) from which a name is taken for a mistyped one."""
+
+
+def search_text(*, name: str, sku: str, brand: str = "") -> str:
+    """What :attr:`Product.search_text` holds. It begins with a blank, so that "begins a word" is one LIKE pattern."""
+    return (" " + " ".join(fold(part) for part in (name, brand, sku) if part.strip()))[:600]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a search found; ``exact`` where the text was a whole barcode or SKU."""
+
+    products: list[Product]
+    exact: bool
+
+
+def scan(*, code: str) -> Product | None:
+    """The product of this barcode or SKU, also one that is no longer offered: it lies on the counter.
+
+    A 12-digit UPC and the same code read as a 13-digit EAN with a zero before it are one.
+    """
+    code = clean(code)
+    if not code:
+        return None
+    barcodes = {code}
+    if code.isdigit() and len(code) == 12:
+        barcodes.add(f"0{code}")
+    elif code.isdigit() and len(code) == 13 and code.startswith("0"):
+        barcodes.add(code[1:])
+    by_barcode = Product.objects.filter(barcode__in=barcodes).exclude(barcode="").order_by()
+    return by_barcode.first() or Product.objects.filter(sku=code).first()
+
+
+def look_up(*, text: str, limit: int = 10) -> Found:
+    """Products that the text may mean, best first: its barcode or SKU alone, else by name, typing mistakes forgiven."""
+    if product := scan(code=text[:100]):
+        return Found(products=[product], exact=True)
+    written = clean(text)[:200]
+    words = fold(written).split()
+    if sum(map(len, words)) < MIN_LETTERS:
+        return Found(products=[], exact=False)
+    found = list(_beginning_with(words)[:limit])
+    if len(found) < limit and sum(char.isalpha() for char in written) >= MIN_LETTERS_MISTYPED:
+        found += _almost(" ".join(words), limit - len(found), [product.pk for product in found])
+    return Found(products=found, exact=False)
+
+
+def _beginning_with(words: list[str]) -> QuerySet[Product]:
+    matches = Q(is_active=True)
+    for word in words:
+        matches &= Q(search_text__contains=f" {word}")
+    return Product.objects.filter(matches).order_by("name", "id")
+
+
+def _almost(words: str, limit: int, besides: list[int]) -> list[Product]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(SIMILARITY)])
+        cursor.execute(
+            "SELECT id FROM crm_product WHERE %s <%% search_text AND is_active AND NOT id = ANY(%s) "
+            "ORDER BY %s <<-> search_text, name, id LIMIT %s",
+            [words, besides, words, limit],
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+    found = Product.objects.in_bulk(ids)
+    return [found[pk] for pk in ids if pk in found]
