@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from config import env
+from config.look import UNFOLD as UNFOLD  # the back office's own settings, kept apart
 from config.settings.security import *  # noqa: F403 - the part of these settings that keeps people out
 from config.settings.security import PROXIES
 
@@ -146,8 +147,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
-
-UNFOLD: dict[str, Any] = {"SITE_TITLE": "Regulars", "SITE_HEADER": "Regulars"}
 
 LOGGING = {
     "version": 1,
