@@ -1,9 +1,10 @@
 """Numbers, money and time in templates, written as people of the current language write them."""
 
 import datetime
+from collections.abc import Callable
 from typing import Any
 
-from babel.dates import format_timedelta
+from babel.dates import format_skeleton, format_timedelta
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from django import template
 from django.conf import settings
@@ -29,11 +30,8 @@ def money(amount_minor: int | None) -> str:
 
 @register.filter
 def money_whole(amount_minor: int | None) -> str:
-    """The same without cents, rounded: for headlines and plots, never for a receipt."""
-    if amount_minor is None:
-        return ""
-    whole = money_.show(money_.to_minor(money_.from_minor(amount_minor).quantize(money_.Decimal(1), rounding="ROUND_HALF_UP")))
-    return whole
+    """The same rounded to whole units, for headlines: 1234567 -> $12,346. Never for a receipt."""
+    return money_.show_whole(amount_minor)
 
 
 @register.filter
@@ -97,6 +95,31 @@ def since(moment: datetime.datetime | datetime.date | None, now: datetime.dateti
     if abs(moment - now) < datetime.timedelta(minutes=1):
         return _("just now")
     return format_timedelta(moment - now, add_direction=True, granularity="minute", locale=locale())
+
+
+@register.filter
+def short_day(day: datetime.date | None) -> str:
+    """A day without its year: Nov 9; "" for None."""
+    return "" if day is None else format_skeleton("MMMd", day, locale=locale())
+
+
+_UNITS: dict[str, Callable[[Any], str]] = {
+    "money": money_whole,
+    "percent": lambda share: percent(share, 1),
+    "count": count,
+    "index": lambda index: count(round(index)),
+}
+
+
+@register.filter
+def chart_rows(chart: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a chart's table (see templates/charts/chart.html), with numbers as text; a gap is a dash."""
+    write = _UNITS[chart.get("unit", "count")]
+    columns = [one["values"] for one in chart.get("series", [])]
+    return [
+        {"name": name, "values": ["–" if value is None else write(value) for value in values]}
+        for name, values in zip(chart.get("categories", []), zip(*columns, strict=True), strict=True)
+    ]
 
 
 @register.simple_tag

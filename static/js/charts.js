@@ -1,0 +1,195 @@
+/* Plots from data in the page: a thin layer over Apache ECharts (static/vendor/echarts/echarts.min.js).
+ *
+ * In a template:
+ *
+ *   {% include "charts/chart.html" with chart=revenue_chart %}
+ *   ... once, at the foot of the page:   {% include "charts/scripts.html" %}
+ *
+ * where `revenue_chart` is a dict made in Python (plain numbers and translated text, no functions):
+ *
+ *   {"id": "revenue",                         unique in the page
+ *    "label": "Revenue a week",               what screen readers and the table's caption say
+ *    "kind": "line" | "bar" | "bars",         "bars" lie: long labels, read downwards
+ *    "unit": "money" | "count" | "percent" | "index",   money in hundredths of the currency, percent as a share of one
+ *    "categories": ["Nov 9", ...],
+ *    "series": [{"name": "This quarter", "values": [1, 2, null], "tone": "accent" | "quiet" | "warm" | "soft"}],
+ *    "stacked": false,                        optional
+ *    "reference": 100, "reference_label": "", optional: a line to compare with
+ *    "links": ["/address", ...],              optional: where a click on a category leads
+ *    "height": 260}                           optional, in pixels
+ *
+ * For anything else give "option": a plain ECharts option; colours and fonts are then still the theme's.
+ * The plot follows unfold's light/dark switch (class "dark" on <html>) or, elsewhere, the system's; it resizes, keeps
+ * still for people who prefer reduced motion, and comes with a table of the same numbers ("Show as table").
+ * After htmx swaps a part of the page, charts inside it start by themselves.
+ */
+(function () {
+  "use strict";
+
+  const charts = new Map();
+  const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const systemDark = window.matchMedia("(prefers-color-scheme: dark)");
+
+  const LIGHT = {
+    accent: "#256f61", soft: "#9cc9bd", warm: "#d9962b", quiet: "#b3bbb8", bad: "#b3443a",
+    text: "#4b5552", strong: "#1b2422", line: "#e1e6e4", ground: "#ffffff",
+  };
+  const DARK = {
+    accent: "#5fbfa9", soft: "#2f6d60", warm: "#e8b04f", quiet: "#66716d", bad: "#e0796f",
+    text: "#aab5b1", strong: "#edf2f0", line: "#33403c", ground: "#1c2523",
+  };
+  const ORDER = ["accent", "warm", "soft", "quiet", "bad"];
+
+  function palette() {
+    const root = document.documentElement;
+    if (root.classList.contains("dark")) return DARK;
+    if (root.classList.contains("light") || document.querySelector("[x-data^='theme']")) return LIGHT;
+    return systemDark.matches ? DARK : LIGHT;
+  }
+
+  /* Numbers as the page's language writes them. */
+  function writer(unit, locale, currency, short) {
+    const compact = short ? { notation: "compact", maximumFractionDigits: 1 } : {};
+    if (unit === "money") {
+      const money = new Intl.NumberFormat(locale, {
+        style: "currency", currency: currency, currencyDisplay: "narrowSymbol",
+        ...(short ? compact : { maximumFractionDigits: 0 }),
+      });
+      return (value) => money.format(value / 100);
+    }
+    if (unit === "percent") {
+      const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: short ? 0 : 1 });
+      return (value) => percent.format(value);
+    }
+    const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, ...compact });
+    return (value) => plain.format(value);
+  }
+
+  function option(spec, colours, locale, currency) {
+    const say = writer(spec.unit, locale, currency, false);
+    const sayShort = writer(spec.unit, locale, currency, true);
+    const base = {
+      aria: { enabled: true, label: { description: spec.label } },
+      animation: !still.matches,
+      animationDuration: 350,
+      textStyle: { fontFamily: "inherit", color: colours.text },
+      color: ORDER.map((tone) => colours[tone]),
+    };
+    if (spec.option) return { ...base, ...spec.option };
+    const lying = spec.kind === "bars";
+    const many = spec.series.length > 1;
+    const names = {
+      type: "category",
+      data: spec.categories,
+      inverse: lying,
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: colours.line } },
+      axisLabel: { color: colours.text, hideOverlap: true, ...(lying ? { width: 150, overflow: "truncate" } : {}) },
+    };
+    const numbers = {
+      type: "value",
+      axisLabel: { color: colours.text, formatter: sayShort, hideOverlap: true },
+      splitLine: { lineStyle: { color: colours.line } },
+      splitNumber: 4,
+      minInterval: spec.unit === "count" ? 1 : undefined,
+    };
+    return {
+      ...base,
+      grid: { left: 4, right: lying ? 16 : 8, top: many ? 36 : 12, bottom: 4, containLabel: true },
+      legend: many
+        ? { top: 0, left: 0, itemWidth: 14, itemHeight: 8, icon: "roundRect", textStyle: { color: colours.text } }
+        : undefined,
+      tooltip: {
+        trigger: "axis",
+        axisPointer: { type: spec.kind === "line" ? "line" : "shadow", lineStyle: { color: colours.quiet } },
+        backgroundColor: colours.ground,
+        borderColor: colours.line,
+        textStyle: { color: colours.strong },
+        valueFormatter: (value) => (value === null || value === undefined ? "–" : say(value)),
+        confine: true,
+      },
+      xAxis: lying ? numbers : { ...names, boundaryGap: spec.kind !== "line" },
+      yAxis: lying ? names : numbers,
+      series: spec.series.map((one, index) => line(spec, one, index, colours)),
+    };
+  }
+
+  function line(spec, one, index, colours) {
+    const colour = colours[one.tone] || colours[ORDER[index % ORDER.length]];
+    const quiet = one.tone === "quiet";
+    const shape = spec.kind === "line"
+      ? {
+          type: "line", symbol: "circle", symbolSize: 6, showSymbol: !quiet && spec.categories.length < 40,
+          lineStyle: { width: quiet ? 2 : 2.5, type: quiet ? "dashed" : "solid", color: colour },
+          z: quiet ? 1 : 2,
+        }
+      : { type: "bar", barMaxWidth: spec.kind === "bars" ? 18 : 36, barGap: "15%", stack: spec.stacked ? "all" : undefined };
+    const radius = spec.stacked ? 0 : spec.kind === "bars" ? [0, 3, 3, 0] : [3, 3, 0, 0];
+    const reference = index === 0 && spec.reference !== undefined && spec.reference !== null
+      ? {
+          markLine: {
+            silent: true, symbol: "none", lineStyle: { color: colours.quiet, type: "dashed" },
+            label: { formatter: spec.reference_label || "", color: colours.text },
+            data: [spec.kind === "bars" ? { xAxis: spec.reference } : { yAxis: spec.reference }],
+          },
+        }
+      : {};
+    return {
+      name: one.name, data: one.values, ...shape, ...reference,
+      itemStyle: { color: colour, ...(shape.type === "bar" ? { borderRadius: radius } : {}) },
+      cursor: spec.links ? "pointer" : "default",
+    };
+  }
+
+  function draw(place) {
+    const source = document.getElementById(place.dataset.chart);
+    if (!source || !window.echarts) return;
+    const spec = JSON.parse(source.textContent);
+    let chart = charts.get(place);
+    if (!chart) {
+      place.style.height = (spec.height || 260) + "px";
+      chart = window.echarts.init(place, null, { renderer: "svg" });
+      charts.set(place, chart);
+      if (spec.links) {
+        chart.on("click", (event) => {
+          if (spec.links[event.dataIndex]) window.location.assign(spec.links[event.dataIndex]);
+        });
+      }
+      new ResizeObserver(() => chart.resize({ animation: { duration: 0 } })).observe(place);
+    }
+    chart.setOption(option(spec, palette(), place.dataset.locale, place.dataset.currency), true);
+  }
+
+  function drawAll(root) {
+    for (const place of charts.keys()) {
+      if (!place.isConnected) {
+        charts.get(place).dispose();
+        charts.delete(place);
+      }
+    }
+    (root || document).querySelectorAll("[data-chart]").forEach(draw);
+  }
+
+  function toggleTable(button) {
+    const figure = button.closest("[data-chart-figure]");
+    const showTable = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(showTable));
+    button.textContent = showTable ? button.dataset.plotLabel : button.dataset.tableLabel;
+    figure.querySelector("[data-chart-table]").hidden = !showTable;
+    const place = figure.querySelector("[data-chart]");
+    place.hidden = showTable;
+    if (!showTable) draw(place);
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-chart-toggle]");
+    if (button) toggleTable(button);
+  });
+  document.addEventListener("htmx:afterSettle", (event) => drawAll(event.target));
+  systemDark.addEventListener("change", () => drawAll());
+  new MutationObserver(() => drawAll()).observe(document.documentElement, { attributeFilter: ["class"] });
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => drawAll());
+  else drawAll();
+
+  window.regularsCharts = { draw: drawAll };
+})();
