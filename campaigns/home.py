@@ -1,4 +1,4 @@
-"""The back office's home page: what to do today, and how the shop is doing. Every number is computed as it is opened."""
+"""The back office's home page: what to do today, and how the shop is doing, computed as the page is opened."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ from segments.statistics import Growth
 
 @dataclass(frozen=True, kw_only=True)
 class Thing:
-    """Something worth doing today: one click away. ``tone`` is accent, warm (needs a look) or bad (something failed)."""
+    """Something worth doing today, one click away. ``tone``: accent, warm (needs a look) or bad (something failed)."""
 
     icon: str
     title: str
@@ -92,9 +92,7 @@ def revenue_chart(revenue: Revenue) -> dict[str, Any]:
     }
 
 
-def things(
-    request: HttpRequest, *, now: datetime, segments: list[Growth], campaigns: list[Progress]
-) -> list[Thing]:
+def things(request: HttpRequest, *, now: datetime, segments: list[Growth], campaigns: list[Progress]) -> list[Thing]:
     """What is worth doing today, the most urgent first."""
     user: Any = request.user
     found: list[Thing] = []
@@ -234,7 +232,13 @@ def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
     user: Any = request.user
     steps = [
         ("inventory_2", _("Bring your products"), _("Import a file or add them by hand."), Product, "crm_product"),
-        ("group", _("Bring your customers"), _("From a spreadsheet, or one by one as they come in."), Customer, "crm_customer"),
+        (
+            "group",
+            _("Bring your customers"),
+            _("From a file, or one by one as they come in."),
+            Customer,
+            "crm_customer",
+        ),
     ]
     found = [
         {
@@ -264,4 +268,3 @@ def _campaign_link(campaign: Campaign) -> str:
 
 def _has_page(model: Any) -> bool:
     return admin.site.is_registered(model)
-

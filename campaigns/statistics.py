@@ -32,7 +32,7 @@ class Progress:
 
 
 def in_flight(*, now: datetime, finished_days: int = 28) -> list[Progress]:
-    """Drafts, scheduled, sending and paused campaigns, and those finished lately; the most urgent first. Two queries."""
+    """Campaigns not yet over, and those finished lately, the most urgent first. Two queries."""
     rank = {
         Campaign.Status.PAUSED: 0,
         Campaign.Status.SENDING: 1,

@@ -1,4 +1,4 @@
-"""The look of the back office (django-unfold): our name, mark and colours. The sidebar is :mod:`campaigns.navigation`."""
+"""The look of the back office (django-unfold): our name, mark and colours. Its sidebar: campaigns/navigation.py."""
 
 from typing import Any
 

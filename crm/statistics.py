@@ -12,7 +12,7 @@ from crm.models import CustomerProfile, Receipt, ReceiptKind
 
 @dataclass(frozen=True, kw_only=True)
 class Sales:
-    """What was sold in some days: ``revenue_minor`` net of returns, ``receipts`` sales, ``known_minor`` of known customers."""
+    """Some days: ``revenue_minor`` is net of returns, ``known_minor`` what known customers brought of it."""
 
     starts_on: date
     days: int
@@ -37,7 +37,7 @@ class Sales:
 
 @dataclass(frozen=True, kw_only=True)
 class Revenue:
-    """Complete weeks (Monday to Sunday) and as many before them, each oldest first, with today and the week under way."""
+    """Complete weeks (from Monday) and as many before them, oldest first, with today and the week under way."""
 
     weeks: list[Sales]
     before: list[Sales]

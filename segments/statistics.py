@@ -36,9 +36,7 @@ def growth(*, now: datetime, days: int = 28, limit: int = 6) -> list[Growth]:
     rule counts, and only after the first refresh by it (which gives all its comings and goings one moment).
     """
     filled_at = (
-        MembershipEvent.objects.filter(
-            segment=OuterRef("segment"), rule_version=OuterRef("segment__rule_version")
-        )
+        MembershipEvent.objects.filter(segment=OuterRef("segment"), rule_version=OuterRef("segment__rule_version"))
         .order_by("happened_at")
         .values("happened_at")[:1]
     )
@@ -52,15 +50,15 @@ def growth(*, now: datetime, days: int = 28, limit: int = 6) -> list[Growth]:
         .filter(happened_at__gt=Subquery(filled_at))
         .order_by()
         .values("segment_id", "segment__name", "segment__members_count")
-        .annotate(entered=Count("pk", filter=Q(entered=True)), left=Count("pk", filter=Q(entered=False)))
+        .annotate(came=Count("pk", filter=Q(entered=True)), went=Count("pk", filter=Q(entered=False)))
     )
     rows = [
         Growth(
             segment_id=row["segment_id"],
             name=row["segment__name"],
             members=row["segment__members_count"],
-            entered=row["entered"],
-            left=row["left"],
+            entered=row["came"],
+            left=row["went"],
         )
         for row in moved
     ]

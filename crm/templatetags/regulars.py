@@ -36,7 +36,7 @@ def money_whole(amount_minor: int | None) -> str:
 
 @register.filter
 def percent(share: float | None, digits: int = 0) -> str:
-    """A share of one as a percentage: ``{{ 0.127|percent }}`` -> 13%, ``{{ 0.127|percent:1 }}`` -> 12.7%; "" for None."""
+    """A share of one as a percentage: ``0.127|percent`` -> 13%, ``0.127|percent:1`` -> 12.7%; "" for None."""
     if share is None:
         return ""
     return format_percent(share, format="#,##0" + ("." + "0" * digits if digits else "") + "%", locale=locale())

@@ -72,7 +72,7 @@
       aria: { enabled: true, label: { description: spec.label } },
       animation: !still.matches,
       animationDuration: 350,
-      textStyle: { fontFamily: "inherit", color: colours.text },
+      textStyle: { fontFamily: window.getComputedStyle(document.body).fontFamily, color: colours.text },
       color: ORDER.map((tone) => colours[tone]),
     };
     if (spec.option) return { ...base, ...spec.option };
@@ -95,9 +95,12 @@
     };
     return {
       ...base,
-      grid: { left: 4, right: lying ? 16 : 8, top: many ? 36 : 12, bottom: 4, containLabel: true },
+      grid: {
+        left: 2, right: 20, top: many ? 40 : 12, bottom: 6,
+        outerBounds: { left: 2, right: 2, top: 0, bottom: 6 }, outerBoundsContain: "axisLabel",
+      },
       legend: many
-        ? { top: 0, left: 0, itemWidth: 14, itemHeight: 8, icon: "roundRect", textStyle: { color: colours.text } }
+        ? { top: 0, left: 0, itemWidth: 14, itemHeight: 8, itemGap: 18, icon: "roundRect", textStyle: { color: colours.text } }
         : undefined,
       tooltip: {
         trigger: "axis",
