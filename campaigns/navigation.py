@@ -71,7 +71,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(title=_("Jobs"), icon="hourglass_top", model="crm.Job"),
             Entry(title=_("Staff"), icon="badge", model="auth.User"),
             Entry(title=_("Roles"), icon="admin_panel_settings", model="auth.Group"),
-            Entry(title=_("API keys"), icon="key", model="authtoken.TokenProxy"),
+            Entry(title=_("API keys"), icon="key", model="crm.ApiToken"),
         ],
     ),
 ]
