@@ -5,3 +5,8 @@ from django.utils.translation import gettext_lazy as _
 class CrmConfig(AppConfig):
     name = "crm"
     verbose_name = _("Records")
+
+    def ready(self) -> None:
+        from crm import customer_attributes
+
+        customer_attributes.register_all()

@@ -1,0 +1,203 @@
+"""The one catalogue of what can be asked of a customer.
+
+An attribute is declared once, by the app that owns its data, and serves the builder, the rules, the compiler,
+explanations, persona evidence and the API: to add an attribute is to add one declaration. A lower app never names a
+higher one; each registers its own at start-up. How the database answers is the attribute's :class:`Source`; the usual
+ones are in :mod:`crm.sources`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from django.db.models import Exists, Expression, F, Q, TextChoices
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+Predicate: TypeAlias = "Q | Exists | Expression"
+"""A condition on a queryset of customers."""
+
+
+class Group(TextChoices):
+    """Where the segmentation literature puts an attribute; in the order in which the builder offers them."""
+
+    BEHAVIOUR = "behaviour", _("What they buy")
+    LIFECYCLE = "lifecycle", _("How far they have come")
+    DEMOGRAPHIC = "demographic", _("Who they are")
+    GEOGRAPHIC = "geographic", _("Where they live")
+    SOCIO_ECONOMIC = "socio-economic", _("Means and work")
+    PSYCHOGRAPHIC = "psychographic", _("Interests and values")
+    ENGAGEMENT = "engagement", _("How we may reach them")
+    GOAL = "goal", _("What they came for")
+
+
+class Type(StrEnum):
+    NUMBER = "number"
+    MONEY = "money"  # written in the currency's units, compared in hundredths
+    CHOICE = "choice"  # one of a closed set
+    TEXT = "text"  # open; the values that occur are offered
+    WORDS = "words"  # a list of words
+    DATE = "date"
+    ANNIVERSARY = "anniversary"  # a day that comes round each year
+    FLAG = "flag"
+
+
+class Filter(StrEnum):
+    """What narrows a measure. A category takes in everything below it; dates are inclusive, in the shop's days."""
+
+    CATEGORY = "category"
+    PRODUCT = "product"
+    STORE = "store"
+    CHANNEL = "channel"
+    LAST = "last"
+    SINCE = "since"
+    UNTIL = "until"
+
+
+class TimeEffect(Enum):
+    """How the passing of time alone changes the answer, without any new fact."""
+
+    NONE = "none"
+    WITH_WINDOW = "with window"  # only where a rule counts "the last N days"
+    DAILY = "daily"  # from one of the shop's days to the next
+
+
+OPERATORS: Mapping[Type, tuple[str, ...]] = {
+    Type.NUMBER: (">=", "<=", "between", "=", "!=", ">", "<", "in", "not in", "known", "unknown"),
+    Type.MONEY: (">=", "<=", "between", "=", "!=", ">", "<", "known", "unknown"),
+    Type.CHOICE: ("=", "!=", "in", "not in", "known", "unknown"),
+    Type.TEXT: ("=", "!=", "in", "not in", "starts with", "contains", "known", "unknown"),
+    Type.WORDS: ("has", "has any", "has all", "known", "unknown"),
+    Type.DATE: (">=", "<=", "between", "=", "known", "unknown"),
+    Type.ANNIVERSARY: ("in next", "known", "unknown"),
+    Type.FLAG: ("is",),
+}
+"""What each type can be asked, the most usual first."""
+ASKING_IF_KNOWN = ("known", "unknown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What a rule is read against: the moment, perhaps only some customers, and what the names in it mean."""
+
+    now: datetime
+    today: date  # the shop's local day at ``now``
+    ids: Sequence[int] | None = None
+    references: Mapping[tuple[Filter, str], int] = field(default_factory=dict)
+    subtrees: Mapping[int, Sequence[int]] = field(default_factory=dict)  # named category -> it and all below it
+
+
+class Source(Protocol):
+    """How the database answers a condition."""
+
+    def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
+        """Customers of whom the condition is true. May be NULL (it counts as false) where the value is unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute:
+    """One thing that can be asked of a customer."""
+
+    name: str
+    label: "StrOrPromise"
+    group: Group
+    type: Type
+    source: Source
+    help: "StrOrPromise" = ""
+    unit: "StrOrPromise" = ""
+    values: Mapping[str, "StrOrPromise"] | None = None  # the closed set of a choice, with labels
+    offered_from: str = ""  # the customer's field whose values are offered, with their counts
+    always_known: bool = False
+    minimum: int | None = None
+    maximum: int | None = None
+    whole: bool = True  # numbers without decimals only
+    filters: frozenset[Filter] = frozenset()
+    time: TimeEffect = TimeEffect.NONE
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        every = OPERATORS[self.type]
+        return tuple(op for op in every if op not in ASKING_IF_KNOWN) if self.always_known else every
+
+
+class DuplicateAttribute(ValueError):
+    """Two declarations under one name."""
+
+
+_catalogue: dict[str, Attribute] = {}
+
+
+def register(*attributes: Attribute) -> None:
+    """Add declarations to the catalogue; called at start-up by the app that owns the data."""
+    for attribute in attributes:
+        if _catalogue.setdefault(attribute.name, attribute) is not attribute:
+            raise DuplicateAttribute(attribute.name)
+
+
+def unregister(name: str) -> None:
+    """Take a declaration back, as a test or a removed custom field does."""
+    _catalogue.pop(name, None)
+
+
+def catalogue() -> Mapping[str, Attribute]:
+    """Every attribute by name, in the order of groups and declarations."""
+    order = list(Group)
+    return dict(sorted(_catalogue.items(), key=lambda item: order.index(item[1].group)))
+
+
+def lookup(name: str) -> Attribute | None:
+    return _catalogue.get(name)
+
+
+def holds(operator: str, actual: Any, value: Any) -> bool:
+    """Whether a known scalar meets a condition: what the database says, said in Python."""
+    match operator:
+        case "=" | "is":
+            return bool(actual == value)
+        case "!=":
+            return bool(actual != value)
+        case "<":
+            return bool(actual < value)
+        case "<=":
+            return bool(actual <= value)
+        case ">":
+            return bool(actual > value)
+        case ">=":
+            return bool(actual >= value)
+        case "between":
+            return bool(value[0] <= actual <= value[1])
+        case "in":
+            return actual in value
+        case "not in":
+            return actual not in value
+        case "known":
+            return True
+        case "unknown":
+            return False
+    raise ValueError(operator)
+
+
+def compare(path: str, operator: str, value: Any, *, times: str = "") -> Q:
+    """The lookup for a column that is not NULL where it is known; ``times`` multiplies the value by another column."""
+
+    def scaled(one: Any) -> Any:
+        return F(times) * one if times else one
+
+    match operator:
+        case "=" | "is":
+            return Q((path, scaled(value)))
+        case "!=":
+            return ~Q((path, scaled(value)))
+        case "<" | "<=" | ">" | ">=":
+            lookup_name = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}[operator]
+            return Q((f"{path}__{lookup_name}", scaled(value)))
+        case "between":
+            return Q((f"{path}__gte", scaled(value[0])), (f"{path}__lte", scaled(value[1])))
+        case "in" | "not in":
+            found = Q((f"{path}__in", [scaled(one) for one in value]))
+            return ~found if operator == "not in" else found
+    raise ValueError(operator)

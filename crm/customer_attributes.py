@@ -1,0 +1,192 @@
+"""The stored fields of a customer and of the profile, as attributes of the catalogue."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from crm.attributes import Attribute, Group, Scope, TimeEffect, Type, register
+from crm.models import Channel, Gender
+from crm.sources import Anniversary, Column, Counted, DaysSince, Stages, YearsSince, days_before, text, words
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+REGULAR_RECEIPTS = 5
+REGULAR_DAYS = 90
+LAPSED_DAYS = 180
+
+
+def lifecycle(scope: Scope) -> Mapping[str, Q]:
+    """Stage -> who is in it. Everybody is in exactly one.
+
+    *prospect*: known, never bought, never registered; *registered*: joined, never bought; *regular*: at least 5
+    purchases, the last one within 90 days; *lapsed*: no purchase in the last 180 days; *buyer*: everybody else who bought.
+    """
+    ago = days_before(scope.today)
+    never = Q(profile=None) | Q(profile__receipts=0)
+    bought = Q(profile__receipts__gt=0)
+    regular = Q(profile__receipts__gte=REGULAR_RECEIPTS, profile__last_sold_on__gt=ago(REGULAR_DAYS))
+    lapsed = Q(profile__last_sold_on__lte=ago(LAPSED_DAYS))
+    return {
+        "prospect": never & Q(registered_at=None),
+        "registered": never & Q(registered_at__isnull=False),
+        "buyer": bought & ~lapsed & ~regular,
+        "regular": regular,
+        "lapsed": bought & lapsed,
+    }
+
+
+STAGES: Mapping[str, "StrOrPromise"] = {
+    "prospect": _("prospect"),
+    "registered": _("registered"),
+    "buyer": _("buyer"),
+    "regular": _("regular"),
+    "lapsed": _("lapsed"),
+}
+
+
+def _text(name: str, label: "StrOrPromise", group: Group, *, help: "StrOrPromise" = "") -> Attribute:
+    return Attribute(name=name, label=label, group=group, type=Type.TEXT, source=text(name), help=help, offered_from=name)
+
+
+def _words(name: str, label: "StrOrPromise", group: Group = Group.PSYCHOGRAPHIC) -> Attribute:
+    return Attribute(name=name, label=label, group=group, type=Type.WORDS, source=words(name), offered_from=name)
+
+
+def _number(name: str, label: "StrOrPromise", group: Group, maximum: int) -> Attribute:
+    return Attribute(
+        name=name, label=label, group=group, type=Type.NUMBER, source=Column(name), minimum=0, maximum=maximum
+    )
+
+
+def _consent(channel: str, label: "StrOrPromise") -> Attribute:
+    return Attribute(
+        name=f"consent_{channel}",
+        label=label,
+        group=Group.ENGAGEMENT,
+        type=Type.FLAG,
+        source=Counted(f"consent_{channel}", zero=False),
+        always_known=True,
+    )
+
+
+WHO = (
+    Attribute(
+        name="age",
+        label=_("age"),
+        help=_("In full years, from the birth date, on the shop's day."),
+        group=Group.DEMOGRAPHIC,
+        type=Type.NUMBER,
+        unit=_("years"),
+        source=YearsSince("birth_date"),
+        minimum=0,
+        maximum=150,
+        time=TimeEffect.DAILY,
+    ),
+    _text("age_band", _("age band"), Group.DEMOGRAPHIC, help=_("As a survey or an import gave it.")),
+    Attribute(
+        name="gender",
+        label=_("gender"),
+        group=Group.DEMOGRAPHIC,
+        type=Type.CHOICE,
+        source=text("gender"),
+        values=dict(Gender.choices),
+        offered_from="gender",
+    ),
+    Attribute(
+        name="birthday",
+        label=_("birthday"),
+        help=_("Today counts: the next 7 days are today and the 6 days after it."),
+        group=Group.DEMOGRAPHIC,
+        type=Type.ANNIVERSARY,
+        source=Anniversary("birth_date"),
+        minimum=1,
+        maximum=366,
+        time=TimeEffect.DAILY,
+    ),
+    _number("household_size", _("household size"), Group.DEMOGRAPHIC, 50),
+    _number("children", _("children"), Group.DEMOGRAPHIC, 30),
+    _text("family_situation", _("family situation"), Group.DEMOGRAPHIC),
+    _text("language", _("language"), Group.DEMOGRAPHIC),
+    _words("pets", _("pets"), Group.DEMOGRAPHIC),
+    _text("city", _("city"), Group.GEOGRAPHIC),
+    _text("region", _("region"), Group.GEOGRAPHIC),
+    _text("country", _("country"), Group.GEOGRAPHIC),
+    _text("postcode", _("postcode"), Group.GEOGRAPHIC, help=_("“starts with” takes a whole area.")),
+    _text("income_band", _("income band"), Group.SOCIO_ECONOMIC),
+    _text("social_group", _("socio-economic group"), Group.SOCIO_ECONOMIC),
+    _text("housing", _("housing"), Group.SOCIO_ECONOMIC),
+    _text("occupation", _("occupation"), Group.SOCIO_ECONOMIC),
+    _text("work_pattern", _("work pattern"), Group.SOCIO_ECONOMIC),
+    _text("job_title", _("job title"), Group.SOCIO_ECONOMIC),
+    _text("lifestyle", _("lifestyle"), Group.PSYCHOGRAPHIC),
+    _words("interests", _("interests")),
+    _words("opinions", _("opinions")),
+    _words("values", _("values")),
+    _words("tags", _("tags")),
+)
+
+HOW = (
+    Attribute(
+        name="lifecycle",
+        label=_("lifecycle stage"),
+        help=_(
+            "Prospect: never bought, never registered. Registered: joined, never bought. Regular: at least 5 purchases, "
+            "the last within 90 days. Lapsed: no purchase in the last 180 days. Buyer: everybody else who bought."
+        ),
+        group=Group.LIFECYCLE,
+        type=Type.CHOICE,
+        source=Stages(lifecycle),
+        values=STAGES,
+        always_known=True,
+        time=TimeEffect.DAILY,
+    ),
+    Attribute(
+        name="first_purchase",
+        label=_("first purchase"),
+        group=Group.LIFECYCLE,
+        type=Type.DATE,
+        source=Column("profile__first_sold_on"),
+    ),
+    Attribute(
+        name="days_since_first_purchase",
+        label=_("days since first purchase"),
+        group=Group.LIFECYCLE,
+        type=Type.NUMBER,
+        unit=_("days"),
+        source=DaysSince("profile__first_sold_on"),
+        minimum=0,
+        maximum=36_500,
+        time=TimeEffect.DAILY,
+    ),
+    Attribute(
+        name="preferred_channel",
+        label=_("preferred channel"),
+        group=Group.ENGAGEMENT,
+        type=Type.CHOICE,
+        source=text("preferred_channel"),
+        values=dict(Channel.choices),
+        offered_from="preferred_channel",
+    ),
+    _consent("email", _("e-mail consent")),
+    _consent("sms", _("SMS consent")),
+    _consent("phone", _("phone consent")),
+    _consent("post", _("letter consent")),
+    Attribute(
+        name="points",
+        label=_("loyalty points"),
+        group=Group.ENGAGEMENT,
+        type=Type.NUMBER,
+        unit=_("points"),
+        source=Counted("points"),
+        always_known=True,
+    ),
+    _text("source", _("came through"), Group.GOAL),
+    _text("goal", _("came for"), Group.GOAL),
+)
+
+
+def register_all() -> None:
+    register(*WHO, *HOW)
