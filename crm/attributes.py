@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-Predicate: TypeAlias = "Q | Exists | Expression"
+Predicate: TypeAlias = Q | Exists | Expression
 """A condition on a queryset of customers."""
 
 

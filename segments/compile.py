@@ -1,0 +1,95 @@
+"""The one compiler: a rule becomes a queryset of customers, for everybody or for a list of ids."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import BooleanField, Exists, Func, Q, QuerySet
+
+from crm import money
+from crm.attributes import Attribute, Predicate, Scope, Type, lookup
+from crm.days import shop_day
+from crm.models import Customer
+from segments.measures import Matched
+from segments.references import resolve
+from segments.rules import parse
+from segments.tree import And, Condition, Node, Not, Or, Problem, RuleError
+
+
+class _IsNotTrue(Func):
+    """The plain complement: what is not true, be it false or unknown."""
+
+    template = "(%(expressions)s) IS NOT TRUE"
+    output_field = BooleanField()
+    conditional = True
+
+
+def live_customers() -> "QuerySet[Customer]":
+    """Customers that a rule may speak of: neither merged away nor erased, and content to be profiled."""
+    return Customer.objects.filter(merged_into=None, erased_at=None, no_profiling=False)
+
+
+def customers(
+    *, rule: "Mapping[str, Any] | Node", now: datetime, ids: Sequence[int] | None = None
+) -> "QuerySet[Customer]":
+    """The live customers whom the rule selects at ``now``; among ``ids`` only, where given.
+
+    Raises RuleError where the rule cannot be read, or names what is gone or ambiguous.
+    """
+    node = parse(rule) if isinstance(rule, Mapping) else rule
+    found = live_customers().filter(predicate(node, scope_for(node, now=now, ids=ids)))
+    return found if ids is None else found.filter(pk__in=list(ids))
+
+
+def scope_for(node: Node, *, now: datetime, ids: Sequence[int] | None = None) -> Scope:
+    """What the rule is read against, its names looked up."""
+    references = resolve(node)
+    return Scope(now=now, today=shop_day(now), ids=ids, references=references.ids, subtrees=references.subtrees)
+
+
+def predicate(node: Node, scope: Scope) -> Predicate:
+    """The condition on a queryset of customers; may be NULL where it is not true."""
+    match node:
+        case And(nodes=nodes):
+            return Q(*(predicate(child, scope) for child in nodes))
+        case Or(nodes=nodes):
+            return Q(*(predicate(child, scope) for child in nodes), _connector=Q.OR)
+        case Not(node=inner):
+            return _complement(inner, scope)
+    return _condition(node, scope)
+
+
+def _complement(node: Node, scope: Scope) -> Predicate:
+    """Negation goes down to the conditions, so that "has not bought" stays an anti-join of the database."""
+    match node:
+        case And(nodes=nodes):
+            return Q(*(_complement(child, scope) for child in nodes), _connector=Q.OR)
+        case Or(nodes=nodes):
+            return Q(*(_complement(child, scope) for child in nodes))
+        case Not(node=inner):
+            return predicate(inner, scope)
+    found = _condition(node, scope)
+    return ~found if isinstance(found, Exists | Matched) else Q(_IsNotTrue(found))
+
+
+def _condition(condition: Condition, scope: Scope) -> Predicate:
+    attribute = lookup(condition.attribute)
+    if attribute is None:
+        raise RuleError(Problem(f"There is no attribute “{condition.attribute}”.", word=condition.attribute))
+    return attribute.source.matches(
+        scope=scope,
+        filters=condition.filters,
+        operator=condition.operator,
+        value=_compared(condition.value, attribute),
+    )
+
+
+def _compared(value: Any, attribute: Attribute) -> Any:
+    """The value as the database keeps it: money in hundredths, whole numbers as integers."""
+    if isinstance(value, tuple):
+        return tuple(_compared(one, attribute) for one in value)
+    if value is None or attribute.type not in (Type.NUMBER, Type.MONEY, Type.ANNIVERSARY):
+        return value
+    if attribute.type == Type.MONEY:
+        return money.to_minor(value)
+    return int(value) if attribute.whole else value

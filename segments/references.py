@@ -1,0 +1,95 @@
+"""What the names in a rule mean: categories, products, stores."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from crm.attributes import Filter
+from crm.models import Category, Product, Store
+from segments.tree import Node, Problem, RuleError, conditions
+
+NAMED = (Filter.CATEGORY, Filter.PRODUCT, Filter.STORE)
+
+
+@dataclass(frozen=True)
+class References:
+    """Ids by (filter, word); the categories' subtrees by id."""
+
+    ids: Mapping[tuple[Filter, str], int] = field(default_factory=dict)
+    subtrees: Mapping[int, Sequence[int]] = field(default_factory=dict)
+
+
+def resolve(node: Node) -> References:
+    """Look every name up: at most one query a kind, and one for what lies below the categories.
+
+    A category goes by its path or a name that only it has, a product by SKU or name, a store by code or name.
+    Raises RuleError for a name that is gone or ambiguous.
+    """
+    words: dict[Filter, set[str]] = defaultdict(set)
+    for _path, condition in conditions(node):
+        for name in NAMED:
+            if name in condition.filters:
+                words[name].add(str(condition.filters[name]))
+    if not words:
+        return References()
+    found = {kind: _candidates(kind, asked) for kind, asked in words.items()}
+    problems = [
+        problem
+        for path, condition in conditions(node)
+        for kind in NAMED
+        if kind in condition.filters
+        for problem in _problem(kind, str(condition.filters[kind]), found[kind], path)
+    ]
+    if problems:
+        raise RuleError(*problems)
+    ids = {(kind, word): found[kind][word][0][0] for kind, asked in words.items() for word in asked}
+    return References(ids, _subtrees(found.get(Filter.CATEGORY, {}).values()))
+
+
+def _candidates(kind: Filter, words: set[str]) -> dict[str, list[tuple[int, str]]]:
+    """Word -> (id, full name) of what it may mean; an exact key (path, SKU, code) beats a name."""
+    match kind:
+        case Filter.CATEGORY:
+            rows = Category.objects.order_by("path").filter(Q(path__in=words) | Q(name__in=words))
+            found = [(row.pk, row.path, row.name) for row in rows]
+        case Filter.PRODUCT:
+            products = Product.objects.order_by("sku").filter(Q(sku__in=words) | Q(name__in=words))
+            found = [(row.pk, row.sku, row.name) for row in products]
+        case _:
+            stores = Store.objects.order_by("code").filter(Q(code__in=words) | Q(name__in=words))
+            found = [(row.pk, row.code, row.name) for row in stores]
+    by_key = {key: [(pk, key)] for pk, key, _name in found}
+    by_name: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for pk, key, name in found:
+        by_name[name].append((pk, key))
+    return {word: by_key.get(word) or by_name.get(word, []) for word in words}
+
+
+def _problem(
+    kind: Filter, word: str, found: Mapping[str, list[tuple[int, str]]], path: tuple[int, ...]
+) -> Iterable[Problem]:
+    kinds = {Filter.CATEGORY: _("category"), Filter.PRODUCT: _("product"), Filter.STORE: _("store")}
+    meant = found[word]
+    if not meant:
+        yield Problem(_("There is no %(kind)s “%(word)s”.") % {"kind": kinds[kind], "word": word[:60]}, path, word[:60])
+    elif len(meant) > 1:
+        names = ", ".join(f"“{key}”" for _pk, key in meant[:5])
+        message = _("“%(word)s” could be more than one %(kind)s. Choose one of: %(names)s.")
+        yield Problem(message % {"word": word[:60], "kind": kinds[kind], "names": names}, path, word[:60])
+
+
+def _subtrees(found: Iterable[list[tuple[int, str]]]) -> dict[int, list[int]]:
+    roots = dict(meant[0] for meant in found)
+    if not roots:
+        return {}
+    below = Q()
+    for path in roots.values():
+        below |= Q(path=path) | Q(path__startswith=path + Category.SEPARATOR)
+    rows = list(Category.objects.order_by().filter(below).values_list("pk", "path"))
+    return {
+        root: [pk for pk, path in rows if path == top or path.startswith(top + Category.SEPARATOR)]
+        for root, top in roots.items()
+    }

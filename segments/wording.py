@@ -1,0 +1,139 @@
+"""Rules in plain words, in the reader's language."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from crm import money
+from crm.attributes import Attribute, Filter, Type, lookup
+from crm.models import SalesChannel
+from segments.tree import And, Condition, Last, Node, Not, Or
+
+
+def describe(node: Node) -> str:
+    """The rule as a sentence."""
+    sentence = _join(node)
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _join(node: Node) -> str:
+    match node:
+        case And():
+            return _(" and ").join(_inside(child, Or) for child in node.nodes)
+        case Or():
+            return _(" or ").join(_inside(child, And) for child in node.nodes)
+        case Not(node=Or(nodes=nodes)):
+            return _("none of these: %(conditions)s") % {"conditions": "; ".join(_inside(one, And) for one in nodes)}
+        case Not(node=inner):
+            return _("not (%(condition)s)") % {"condition": _join(inner)}
+    return describe_condition(node)
+
+
+def _inside(node: Node, other: type[And] | type[Or]) -> str:
+    """Brackets only where the sentence would be read wrongly without them."""
+    many = isinstance(node, other) and len(node.nodes) > 1
+    none_of = isinstance(node, Not) and isinstance(node.node, Or)
+    return f"({_join(node)})" if many or none_of else _join(node)
+
+
+def operator_phrases(kind: Type) -> dict[str, str]:
+    """How each operator is said of that type."""
+    if kind == Type.DATE:
+        return {
+            ">=": _("on or after"),
+            "<=": _("on or before"),
+            "between": _("between"),
+            "=": _("on"),
+            "known": _("is known"),
+            "unknown": _("is unknown"),
+        }
+    return {
+        "=": _("is"),
+        "!=": _("is not"),
+        ">=": _("is at least"),
+        ">": _("is more than"),
+        "<=": _("is at most"),
+        "<": _("is less than"),
+        "between": _("is between"),
+        "in": _("is one of"),
+        "not in": _("is none of"),
+        "starts with": _("starts with"),
+        "contains": _("contains"),
+        "has": _("has"),
+        "has any": _("has any of"),
+        "has all": _("has all of"),
+        "in next": _("within the next"),
+        "is": _("is"),
+        "known": _("is known"),
+        "unknown": _("is unknown"),
+    }
+
+
+def describe_condition(condition: Condition) -> str:
+    """One condition in words: "spend in the last 90 days is at least $300.00"."""
+    attribute = lookup(condition.attribute)
+    if attribute is None:
+        return condition.attribute
+    subject = " ".join([str(attribute.label), *(_filter(name, value) for name, value in condition.filters.items())])
+    if attribute.type == Type.FLAG:
+        return subject if condition.value else _("no %(what)s") % {"what": subject}
+    phrase = operator_phrases(attribute.type)[condition.operator]
+    return " ".join(part for part in (subject, phrase, _operand(condition, attribute)) if part)
+
+
+def _filter(name: Filter, value: Any) -> str:
+    match name:
+        case Filter.LAST:
+            return _("in the last %(span)s") % {"span": span(value)}
+        case Filter.SINCE:
+            return _("since %(day)s") % {"day": date_format(value, "DATE_FORMAT")}
+        case Filter.UNTIL:
+            return _("until %(day)s") % {"day": date_format(value, "DATE_FORMAT")}
+        case Filter.CHANNEL:
+            return _("at the till") if value == SalesChannel.TILL else _("online")
+        case Filter.STORE:
+            return _("in the store “%(store)s”") % {"store": value}
+    return _("of “%(what)s”") % {"what": value}
+
+
+def span(last: Last) -> str:
+    """A stretch of time: "90 days"."""
+    phrases: dict[str, Callable[[int], str]] = {
+        "days": lambda count: ngettext("%(count)d day", "%(count)d days", count),
+        "weeks": lambda count: ngettext("%(count)d week", "%(count)d weeks", count),
+        "months": lambda count: ngettext("%(count)d month", "%(count)d months", count),
+        "years": lambda count: ngettext("%(count)d year", "%(count)d years", count),
+    }
+    return phrases[last.unit](last.count) % {"count": last.count}
+
+
+def _operand(condition: Condition, attribute: Attribute) -> str:
+    value = condition.value
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        shown = [_one(one, attribute) for one in value]
+        if condition.operator == "between":
+            return _("%(low)s and %(high)s") % {"low": shown[0], "high": shown[1]}
+        return ", ".join(shown)
+    return _one(value, attribute)
+
+
+def _one(value: Any, attribute: Attribute) -> str:
+    match attribute.type:
+        case Type.MONEY:
+            return money.show(money.to_minor(value))
+        case Type.ANNIVERSARY:
+            return span(Last(int(value), "days"))
+        case Type.NUMBER:
+            shown = number_format(value, decimal_pos=max(0, -int(Decimal(value).as_tuple().exponent)), force_grouping=True)
+            return f"{shown} {attribute.unit}".strip()
+        case Type.DATE:
+            return date_format(value, "DATE_FORMAT")
+        case Type.CHOICE:
+            return f"“{(attribute.values or {}).get(value, value)}”"
+    return f"“{value}”"
