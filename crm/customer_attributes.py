@@ -22,7 +22,8 @@ def lifecycle(scope: Scope) -> Mapping[str, Q]:
     """Stage -> who is in it. Everybody is in exactly one.
 
     *prospect*: known, never bought, never registered; *registered*: joined, never bought; *regular*: at least 5
-    purchases, the last one within 90 days; *lapsed*: no purchase in the last 180 days; *buyer*: everybody else who bought.
+    purchases, the last one in the last 90 days; *lapsed*: no purchase in the last 180 days; *buyer*: everybody else
+    who bought.
     """
     ago = days_before(scope.today)
     never = Q(profile=None) | Q(profile__receipts=0)
@@ -48,7 +49,9 @@ STAGES: Mapping[str, "StrOrPromise"] = {
 
 
 def _text(name: str, label: "StrOrPromise", group: Group, *, help: "StrOrPromise" = "") -> Attribute:
-    return Attribute(name=name, label=label, group=group, type=Type.TEXT, source=text(name), help=help, offered_from=name)
+    return Attribute(
+        name=name, label=label, group=group, type=Type.TEXT, source=text(name), help=help, offered_from=name
+    )
 
 
 def _words(name: str, label: "StrOrPromise", group: Group = Group.PSYCHOGRAPHIC) -> Attribute:
@@ -133,8 +136,8 @@ HOW = (
         name="lifecycle",
         label=_("lifecycle stage"),
         help=_(
-            "Prospect: never bought, never registered. Registered: joined, never bought. Regular: at least 5 purchases, "
-            "the last within 90 days. Lapsed: no purchase in the last 180 days. Buyer: everybody else who bought."
+            "Prospect: never bought, never registered. Registered: joined, never bought. Regular: at least 5 "
+            "purchases, the last one in the last 90 days. Lapsed: no purchase in the last 180 days. Buyer: everybody else who bought."
         ),
         group=Group.LIFECYCLE,
         type=Type.CHOICE,

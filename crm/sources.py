@@ -66,9 +66,7 @@ class Counted:
         return Q(profile=None) | found if holds(operator, self.zero, value) else found
 
 
-def elapsed(
-    path: str, operator: str, value: Any, *, at: Callable[[int], date], known: Q | None = None
-) -> Q:
+def elapsed(path: str, operator: str, value: Any, *, at: Callable[[int], date], known: Q | None = None) -> Q:
     """Conditions on "how long since a date", turned into conditions on the date itself, so that its index serves.
 
     ``at(n)`` is the latest date since which ``n`` whole units have passed.

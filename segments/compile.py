@@ -4,24 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, Exists, Func, Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from crm import money
 from crm.attributes import Attribute, Predicate, Scope, Type, lookup
 from crm.days import shop_day
 from crm.models import Customer
-from segments.measures import Matched
+from segments.expressions import AnyOf, IsNotTrue, Matched
 from segments.references import resolve
 from segments.rules import parse
 from segments.tree import And, Condition, Node, Not, Or, Problem, RuleError
-
-
-class _IsNotTrue(Func):
-    """The plain complement: what is not true, be it false or unknown."""
-
-    template = "(%(expressions)s) IS NOT TRUE"
-    output_field = BooleanField()
-    conditional = True
 
 
 def live_customers() -> "QuerySet[Customer]":
@@ -38,7 +30,7 @@ def customers(
     """
     node = parse(rule) if isinstance(rule, Mapping) else rule
     found = live_customers().filter(predicate(node, scope_for(node, now=now, ids=ids)))
-    return found if ids is None else found.filter(pk__in=list(ids))
+    return found if ids is None else found.filter(AnyOf("pk", ids))
 
 
 def scope_for(node: Node, *, now: datetime, ids: Sequence[int] | None = None) -> Scope:
@@ -69,7 +61,7 @@ def _complement(node: Node, scope: Scope) -> Predicate:
         case Not(node=inner):
             return predicate(inner, scope)
     found = _condition(node, scope)
-    return ~found if isinstance(found, Exists | Matched) else Q(_IsNotTrue(found))
+    return ~found if isinstance(found, Exists | Matched) else Q(IsNotTrue(found))
 
 
 def _condition(condition: Condition, scope: Scope) -> Predicate:

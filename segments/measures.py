@@ -11,18 +11,14 @@ from typing import Any
 
 from django.db.models import (
     Aggregate,
-    BooleanField,
     Count,
     Exists,
     Expression,
-    F,
-    Func,
     Max,
     Model,
     OuterRef,
     Q,
     QuerySet,
-    Subquery,
     Sum,
 )
 from django.utils.translation import gettext_lazy as _
@@ -31,30 +27,10 @@ from crm.attributes import Attribute, Filter, Group, Predicate, Scope, TimeEffec
 from crm.days import window_start
 from crm.models import CustomerCategory, Product, Receipt, ReceiptKind, ReceiptLine
 from crm.sources import days_before, elapsed
+from segments.expressions import AnyOf, Matched
 
 LINE_FILTERS = {Filter.CATEGORY, Filter.PRODUCT}
 EVERY_FILTER = frozenset(Filter)
-
-
-class Matched(Func):
-    """Whether the customer is among those that a grouped query found.
-
-    A join with the whole group rather than a look-up for each customer: it reads the facts once, however many there are.
-    """
-
-    template = "EXISTS (SELECT 1 FROM %(expressions)s)"
-    output_field = BooleanField()
-    conditional = True
-
-    def __init__(self, found: "QuerySet[Any]") -> None:
-        super().__init__(F("pk"), Subquery(found.order_by().values("customer_id")))
-
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
-        customer, grouped = self.get_source_expressions()
-        customer_sql, customer_params = compiler.compile(customer)
-        grouped_sql, grouped_params = compiler.compile(grouped)
-        sql = f"EXISTS (SELECT 1 FROM {grouped_sql} matched WHERE matched.customer_id = {customer_sql})"
-        return sql, [*grouped_params, *customer_params]
 
 
 def facts(model: type[Model], scope: Scope, filters: Mapping[Filter, Any]) -> "QuerySet[Any]":
@@ -84,7 +60,7 @@ def facts(model: type[Model], scope: Scope, filters: Mapping[Filter, Any]) -> "Q
 
 def grouped(scope: Scope, found: "QuerySet[Any]", **figures: "Aggregate | Expression") -> "QuerySet[Any]":
     """One row a customer with these figures; only for the scope's customers where it names some."""
-    of_whom = Q(customer__isnull=False) if scope.ids is None else Q(customer__in=list(scope.ids))
+    of_whom = Q(customer__isnull=False) if scope.ids is None else Q(AnyOf("customer_id", scope.ids))
     return found.filter(of_whom).values("customer_id").annotate(**figures)
 
 
@@ -133,7 +109,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class AverageReceipt:
-    """Spend for each receipt; unknown without one. Compared as spend against value x receipts, so nothing is rounded."""
+    """Spend for each receipt; unknown without one. Compared as spend with value x receipts: nothing is rounded."""
 
     def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
         if not filters:
@@ -185,11 +161,15 @@ class DaysSincePurchase:
         unknown = operator == "unknown"
         asked = "known" if unknown else operator
         if set(filters) == {Filter.CATEGORY}:
-            found: Predicate = exists(category_rows(scope, filters).filter(elapsed("last_sold_on", asked, value, at=at)))
+            found: Predicate = exists(
+                category_rows(scope, filters).filter(elapsed("last_sold_on", asked, value, at=at))
+            )
         else:
             lines = reads_lines(filters)
-            sales = facts(ReceiptLine, scope, filters).filter(is_return=False) if lines else (
-                facts(Receipt, scope, filters).filter(kind=ReceiptKind.SALE)
+            sales = (
+                facts(ReceiptLine, scope, filters).filter(is_return=False)
+                if lines
+                else (facts(Receipt, scope, filters).filter(kind=ReceiptKind.SALE))
             )
             rows = grouped(scope, sales, latest=Max("sold_on"))
             found = Matched(rows.filter(elapsed("latest", asked, value, at=at)))

@@ -44,7 +44,7 @@ MAX_TEXT = 300
 MAX_COUNT = {"days": 36_500, "weeks": 5_200, "months": 1_200, "years": 100}
 _LAST = re.compile(r"([0-9]{1,6}) (day|week|month|year)s?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_JOINS = {"and": And, "or": Or}
+_JOINS = ("and", "or")
 
 
 def dump(node: Node) -> dict[str, Any]:
@@ -109,9 +109,7 @@ class _Reader:
 
     def node(self, raw: Any, path: Path) -> Node | None:
         if len(path) > MAX_DEPTH:
-            raise RuleError(
-                Problem(_("The rule is nested more than %(limit)d deep.") % {"limit": MAX_DEPTH}, path[:1])
-            )
+            raise RuleError(Problem(_("The rule is nested more than %(limit)d deep.") % {"limit": MAX_DEPTH}, path[:1]))
         if not isinstance(raw, Mapping):
             self.wrong(path, _("A condition is missing here."))
         elif "attribute" in raw:
@@ -133,7 +131,8 @@ class _Reader:
         if len(raw) > MAX_CONDITIONS:
             raise RuleError(Problem(_too_many(), path))
         nodes = [self.node(child, (*path, place)) for place, child in enumerate(raw)]
-        return _JOINS[name](tuple(node for node in nodes if node is not None))
+        read = tuple(node for node in nodes if node is not None)
+        return And(read) if name == "and" else Or(read)
 
     def condition(self, raw: Mapping[str, Any], path: Path) -> Node | None:
         self.count += 1
@@ -151,7 +150,9 @@ class _Reader:
             return None
         operator = raw.get("operator")
         if not isinstance(operator, str) or operator not in attribute.operators:
-            message = _unknown(_("comparison for “%(label)s”") % {"label": attribute.label}, operator, attribute.operators)
+            message = _unknown(
+                _("comparison for “%(label)s”") % {"label": attribute.label}, operator, attribute.operators
+            )
             self.wrong(path, message, operator)
             return None
         try:
@@ -175,7 +176,9 @@ def _too_many() -> str:
 
 def _short(word: Any) -> str:
     """What a message may repeat of somebody's input: one line, printable, not long."""
-    text = word if isinstance(word, str) else repr(word) if isinstance(word, int | float | bool) else type(word).__name__
+    text = (
+        word if isinstance(word, str) else repr(word) if isinstance(word, int | float | bool) else type(word).__name__
+    )
     text = "".join(char if char.isprintable() else "�" for char in text[:61])
     return text[:60] + "…" if len(text) > 60 else text
 
@@ -269,7 +272,11 @@ def _number(raw: Any, attribute: Attribute) -> Decimal:
         raise _Wrong(message if attribute.whole else _("Give three decimals at most."), raw)
     low, high = attribute.minimum, attribute.maximum
     if (low is not None and number < low) or (high is not None and number > high):
-        bounds = {"label": attribute.label, "low": low if low is not None else "…", "high": high if high is not None else "…"}
+        bounds = {
+            "label": attribute.label,
+            "low": low if low is not None else "…",
+            "high": high if high is not None else "…",
+        }
         raise _Wrong(_("“%(label)s” runs from %(low)s to %(high)s.") % bounds, raw)
     return number
 

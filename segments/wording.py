@@ -35,7 +35,7 @@ def _join(node: Node) -> str:
 
 def _inside(node: Node, other: type[And] | type[Or]) -> str:
     """Brackets only where the sentence would be read wrongly without them."""
-    many = isinstance(node, other) and len(node.nodes) > 1
+    many = isinstance(node, And | Or) and isinstance(node, other) and len(node.nodes) > 1
     none_of = isinstance(node, Not) and isinstance(node.node, Or)
     return f"({_join(node)})" if many or none_of else _join(node)
 
@@ -130,7 +130,9 @@ def _one(value: Any, attribute: Attribute) -> str:
         case Type.ANNIVERSARY:
             return span(Last(int(value), "days"))
         case Type.NUMBER:
-            shown = number_format(value, decimal_pos=max(0, -int(Decimal(value).as_tuple().exponent)), force_grouping=True)
+            shown = number_format(
+                value, decimal_pos=max(0, -int(Decimal(value).as_tuple().exponent)), force_grouping=True
+            )
             return f"{shown} {attribute.unit}".strip()
         case Type.DATE:
             return date_format(value, "DATE_FORMAT")

@@ -120,6 +120,12 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Bells that wait for nobody expire, so that a worker coming back does not hear an hour of them.
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "segments-follow-the-facts": {"task": "segments.tasks.refresh_marked", "schedule": 2.0, "options": {"expires": 10}},
+    # A new rule, a large import, and each new day of the shop make segments due for everybody.
+    "segments-due": {"task": "segments.tasks.refresh_due", "schedule": 10.0, "options": {"expires": 30}},
+}
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
                 ),
                 ("refreshed_at", models.DateTimeField(editable=False, null=True, verbose_name="as of")),
                 ("refreshed_version", models.PositiveIntegerField(db_default=0, default=0, editable=False)),
+                ("swept_on", models.DateField(editable=False, null=True)),
                 (
                     "last_error",
                     models.TextField(blank=True, db_default="", default="", editable=False, verbose_name="last error"),
@@ -53,6 +54,12 @@ class Migration(migrations.Migration):
                     "created_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
+                ),
+                (
+                    "changed_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="last change"
                     ),
                 ),
                 (

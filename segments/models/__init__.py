@@ -10,7 +10,9 @@ from crm.models import Customer
 
 
 class Segment(models.Model):
-    """A rule with its members. ``rule`` is the versioned JSON of :mod:`segments.rules`; a new rule raises ``rule_version``.
+    """A rule with its members.
+
+    ``rule`` is the versioned JSON of :mod:`segments.rules`; a new rule raises ``rule_version``.
 
     A persona owns a segment of kind PERSONA, so that there is one machine for membership.
     """
@@ -29,13 +31,16 @@ class Segment(models.Model):
     is_archived = models.BooleanField(_("archived"), default=False)
     members_count = models.PositiveIntegerField(_("members"), default=0, db_default=0, editable=False)
     refreshed_at = models.DateTimeField(_("as of"), null=True, editable=False)
+    # The rule version and the shop's day for which everybody was last evaluated; version 0 asks for it anew.
     refreshed_version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    swept_on = models.DateField(null=True, editable=False)
     last_error = models.TextField(_("last error"), blank=True, default="", db_default="", editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    changed_at = models.DateTimeField(_("last change"), db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = _("segment")

@@ -1,0 +1,120 @@
+"""What can be done with a segment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from crm.bell import ring
+from django.contrib.auth.models import User
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from crm.models import Customer
+from segments.compile import customers
+from segments.models import Segment
+from segments.references import resolve
+from segments.refresh import ask_anew
+from segments.rules import And, Node, dump, parse
+
+RuleLike = Mapping[str, Any] | Node
+
+
+def checked(rule: RuleLike) -> Node:
+    """The rule as a tree, every name in it looked up. Raises RuleError."""
+    node = parse(rule if isinstance(rule, Mapping) else dump(rule))
+    resolve(node)
+    return node
+
+
+def create_segment(
+    *,
+    name: str,
+    rule: RuleLike,
+    by: User | None,
+    kind: str = Segment.Kind.DYNAMIC,
+    description: str = "",
+) -> Segment:
+    """A new segment; its members are there as soon as a worker has evaluated everybody. Raises RuleError."""
+    node = checked(rule)
+    segment = Segment.objects.create(name=name, description=description, rule=dump(node), kind=kind, created_by=by)
+    _ring()
+    return segment
+
+
+def change_rule(*, segment: Segment, rule: RuleLike, by: User | None, now: datetime) -> Segment:
+    """Give the segment another rule, to be applied soon. The same rule changes nothing. Raises RuleError."""
+    written = dump(checked(rule))
+    Segment.objects.filter(pk=segment.pk).exclude(rule=written).update(
+        rule=written, rule_version=F("rule_version") + 1, changed_at=now, last_error="", leased_until=None
+    )
+    segment.refresh_from_db()
+    _ring()
+    return segment
+
+
+def rename(*, segment: Segment, name: str, description: str, now: datetime) -> Segment:
+    """Change what the segment is called, not whom it selects."""
+    Segment.objects.filter(pk=segment.pk).update(name=name, description=description, changed_at=now)
+    segment.refresh_from_db()
+    return segment
+
+
+def duplicate(*, segment: Segment, by: User | None) -> Segment:
+    """A segment of the same rule under a name that is free."""
+    stem = _("Copy of %(name)s") % {"name": segment.name}
+    taken = set(Segment.objects.filter(name__startswith=stem[:190]).values_list("name", flat=True))
+    tries = (stem[:190] if number == 1 else f"{stem[:190]} {number}" for number in range(1, len(taken) + 2))
+    name = next(one for one in tries if one not in taken)
+    return create_segment(name=name, rule=segment.rule, by=by, description=segment.description)
+
+
+def archive(*, segment: Segment, now: datetime) -> None:
+    """Put the segment away: its members stay as they are, and follow nothing any more."""
+    Segment.objects.filter(pk=segment.pk).update(is_archived=True, changed_at=now)
+    segment.refresh_from_db()
+
+
+def restore(*, segment: Segment, now: datetime) -> None:
+    """Take an archived segment up again; everybody is evaluated anew."""
+    Segment.objects.filter(pk=segment.pk).update(is_archived=False, changed_at=now)
+    ask_anew(segment_ids=[segment.pk])
+    segment.refresh_from_db()
+    _ring()
+
+
+def count(*, rule: RuleLike, now: datetime) -> int:
+    """How many customers the rule selects. Raises RuleError."""
+    return customers(rule=rule, now=now).count()
+
+
+def sample(*, rule: RuleLike, now: datetime, size: int = 5) -> list[Customer]:
+    """Some of them, by name. Raises RuleError."""
+    return list(customers(rule=rule, now=now).order_by("pk")[:size])
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How many a rule selects, and how many more there would be without each condition of its outermost "all of"."""
+
+    members: int
+    taken_away: tuple[int, ...]
+
+
+def effect(*, rule: RuleLike, now: datetime) -> Effect:
+    """The rule's number, and what each of its outermost conditions takes away. Raises RuleError."""
+    node = parse(rule) if isinstance(rule, Mapping) else rule
+    members = customers(rule=node, now=now).count()
+    if not isinstance(node, And) or len(node.nodes) < 2:
+        return Effect(members, ())
+    without = (
+        customers(rule=And(node.nodes[:place] + node.nodes[place + 1 :]), now=now).count()
+        for place in range(len(node.nodes))
+    )
+    return Effect(members, tuple(number - members for number in without))
+
+
+def _ring() -> None:
+    from segments import tasks  # the task reaches back for the domain
+
+    ring(tasks.refresh_due)
