@@ -182,7 +182,7 @@ def holds(operator: str, actual: Any, value: Any) -> bool:
 
 
 def compare(path: str, operator: str, value: Any, *, times: str = "") -> Q:
-    """The lookup for a column that is not NULL where it is known; ``times`` multiplies the value by another column."""
+    """The lookup on a column; false where it is NULL. ``times`` multiplies the value by another column."""
 
     def scaled(one: Any) -> Any:
         return F(times) * one if times else one
@@ -191,7 +191,7 @@ def compare(path: str, operator: str, value: Any, *, times: str = "") -> Q:
         case "=" | "is":
             return Q((path, scaled(value)))
         case "!=":
-            return ~Q((path, scaled(value)))
+            return Q((f"{path}__isnull", False)) & ~Q((path, scaled(value)))
         case "<" | "<=" | ">" | ">=":
             lookup_name = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}[operator]
             return Q((f"{path}__{lookup_name}", scaled(value)))
@@ -199,5 +199,5 @@ def compare(path: str, operator: str, value: Any, *, times: str = "") -> Q:
             return Q((f"{path}__gte", scaled(value[0])), (f"{path}__lte", scaled(value[1])))
         case "in" | "not in":
             found = Q((f"{path}__in", [scaled(one) for one in value]))
-            return ~found if operator == "not in" else found
+            return Q((f"{path}__isnull", False)) & ~found if operator == "not in" else found
     raise ValueError(operator)

@@ -137,7 +137,8 @@ HOW = (
         label=_("lifecycle stage"),
         help=_(
             "Prospect: never bought, never registered. Registered: joined, never bought. Regular: at least 5 "
-            "purchases, the last one in the last 90 days. Lapsed: no purchase in the last 180 days. Buyer: everybody else who bought."
+            "purchases, the last one in the last 90 days. Lapsed: no purchase in the last 180 days. "
+            "Buyer: everybody else who bought."
         ),
         group=Group.LIFECYCLE,
         type=Type.CHOICE,

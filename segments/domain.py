@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crm.bell import ring
 from django.contrib.auth.models import User
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from crm.bell import ring_after_commit
 from crm.models import Customer
 from segments.compile import customers
 from segments.models import Segment
@@ -17,6 +17,7 @@ from segments.references import resolve
 from segments.refresh import ask_anew
 from segments.rules import And, Node, dump, parse
 
+REFRESH = "segments.tasks.refresh_due"
 RuleLike = Mapping[str, Any] | Node
 
 
@@ -38,7 +39,7 @@ def create_segment(
     """A new segment; its members are there as soon as a worker has evaluated everybody. Raises RuleError."""
     node = checked(rule)
     segment = Segment.objects.create(name=name, description=description, rule=dump(node), kind=kind, created_by=by)
-    _ring()
+    ring_after_commit(REFRESH)
     return segment
 
 
@@ -49,7 +50,7 @@ def change_rule(*, segment: Segment, rule: RuleLike, by: User | None, now: datet
         rule=written, rule_version=F("rule_version") + 1, changed_at=now, last_error="", leased_until=None
     )
     segment.refresh_from_db()
-    _ring()
+    ring_after_commit(REFRESH)
     return segment
 
 
@@ -80,7 +81,7 @@ def restore(*, segment: Segment, now: datetime) -> None:
     Segment.objects.filter(pk=segment.pk).update(is_archived=False, changed_at=now)
     ask_anew(segment_ids=[segment.pk])
     segment.refresh_from_db()
-    _ring()
+    ring_after_commit(REFRESH)
 
 
 def count(*, rule: RuleLike, now: datetime) -> int:
@@ -112,9 +113,3 @@ def effect(*, rule: RuleLike, now: datetime) -> Effect:
         for place in range(len(node.nodes))
     )
     return Effect(members, tuple(number - members for number in without))
-
-
-def _ring() -> None:
-    from segments import tasks  # the task reaches back for the domain
-
-    ring(tasks.refresh_due)

@@ -43,5 +43,5 @@ class Matched(Func):
         customer, grouped = self.get_source_expressions()
         customer_sql, customer_params = compiler.compile(customer)
         grouped_sql, grouped_params = compiler.compile(grouped)
-        sql = f"EXISTS (SELECT 1 FROM {grouped_sql} matched WHERE matched.customer_id = {customer_sql})"
+        sql = f"EXISTS (SELECT 1 FROM {grouped_sql} matched WHERE matched.customer_id = {customer_sql})"  # noqa: S608 - compiled parts
         return sql, [*grouped_params, *customer_params]

@@ -17,4 +17,4 @@ def refresh_marked() -> None:
 def refresh_due() -> None:
     """One segment that is due for everybody, then the bell for the next, so that sales are never kept waiting long."""
     if refresh.refresh_due(now=timezone.now(), limit=1):
-        ring(refresh_due)
+        ring("segments.tasks.refresh_due")

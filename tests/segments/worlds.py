@@ -1,0 +1,140 @@
+"""Small random shops for the property tests: few of everything, so that rules and facts often meet."""
+
+import hashlib
+import random
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from crm import marks, profiles
+from crm.models import (
+    Category,
+    Consent,
+    Customer,
+    LoyaltyEntry,
+    Product,
+    Receipt,
+    ReceiptKind,
+    ReceiptLine,
+    SalesChannel,
+    Store,
+)
+from tests.crm.builders import a_category, a_product, a_store
+
+TODAY = date(2027, 3, 1)
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+CATEGORIES = ("Food", "Food > Dairy", "Food > Dairy > Milk", "Tools")
+SKUS = ("milk", "kefir", "bread", "hammer", "loose")
+STORES = ("main", "online")
+CITIES = ("Riga", "Tallinn", "rīga", "")
+BANDS = ("low", "high", "")
+INTERESTS = ("skiing", "knitting", "chess")
+
+
+class World:
+    """A shop whose customers and receipts come from one seed."""
+
+    def __init__(self, seed: int, customers: int = 10) -> None:
+        self.random = random.Random(seed)
+        categories = {path: a_category(path) for path in CATEGORIES}
+        homes = ("Food > Dairy > Milk", "Food > Dairy", "Food", "Tools", None)
+        self.products = [
+            a_product(sku, categories[home] if home else None) for sku, home in zip(SKUS, homes, strict=True)
+        ]
+        self.stores = [a_store(code) for code in STORES]
+        self.customers = Customer.objects.bulk_create(self._customer(number) for number in range(customers))
+        self.receipts = 0
+        for customer in self.customers[: -customers // 5]:  # some never bought, and have no profile row
+            self.buy(customer, self.random.randint(0, 7))
+        self.tell(self.customers[: customers // 2])
+        profiles.recount(customer_ids=[customer.pk for customer in self.customers[: -customers // 5]])
+
+    def _customer(self, number: int) -> Customer:
+        pick = self.random
+        return Customer(
+            number=f"W{number}",
+            birth_date=pick.choice(
+                [None, date(2004, 2, 29), date(1987, 3, 1), date(1987, 3, 2), date(1990, 2, 28), date(1950, 7, 7)]
+            ),
+            gender=pick.choice(["", "female", "male"]),
+            city=pick.choice(CITIES),
+            income_band=pick.choice(BANDS),
+            interests=pick.sample(INTERESTS, pick.randint(0, 3)),
+            household_size=pick.choice([None, 1, 2, 4]),
+            registered_at=pick.choice([None, NOW]),
+            no_profiling=number % 9 == 8,
+        )
+
+    def _day(self) -> date:
+        return TODAY - timedelta(days=self.random.choice([0, 1, 6, 7, 28, 29, 30, 31, 89, 90, 179, 180, 364, 365, 400]))
+
+    def buy(self, customer: Customer, times: int) -> None:
+        """That many random receipts, returns among them."""
+        receipts = [self._receipt(customer) for _ in range(times)]
+        lines = [line for receipt in receipts for line in self._lines(receipt)]
+        for receipt in receipts:
+            mine = [line for line in lines if line.receipt is receipt]
+            receipt.total_minor = sum(line.total_minor for line in mine)
+            receipt.discount_minor = sum(line.discount_minor for line in mine)
+        Receipt.objects.bulk_create(receipts)
+        ReceiptLine.objects.bulk_create(lines)
+
+    def _receipt(self, customer: Customer) -> Receipt:
+        self.receipts += 1
+        sold_on = self._day()
+        number = f"W{customer.pk}-{self.receipts}"
+        return Receipt(
+            source="world",
+            external_id=number,
+            kind=self.random.choice([ReceiptKind.SALE] * 4 + [ReceiptKind.RETURN]),
+            channel=self.random.choice(SalesChannel.values),
+            content_hash=hashlib.sha256(number.encode()).digest(),
+            store=self.random.choice(self.stores),
+            customer=customer,
+            sold_at=datetime.combine(sold_on, time(12), UTC),
+            sold_on=sold_on,
+        )
+
+    def _lines(self, receipt: Receipt) -> list[ReceiptLine]:
+        sign = -1 if receipt.kind == ReceiptKind.RETURN else 1
+        return [
+            ReceiptLine(
+                receipt=receipt,
+                position=position,
+                product=self.random.choice(self.products),
+                customer=receipt.customer,
+                sold_on=receipt.sold_on,
+                is_return=sign < 0,
+                quantity=sign * Decimal(self.random.choice(["0", "1", "2", "0.5"])),
+                unit_price=Decimal(1),
+                discount_minor=sign * self.random.choice([0, 0, 50]),
+                total_minor=sign * self.random.choice([0, 100, 250, 500, 1000]),
+            )
+            for position in range(1, self.random.randint(1, 3) + 1)
+        ]
+
+    def tell(self, customers: list[Customer]) -> None:
+        """Points and consents, as their ledgers have them."""
+        self.receipts += 1
+        LoyaltyEntry.objects.bulk_create(
+            LoyaltyEntry(customer=customer, kind="adjust", points=5, key=f"world:{customer.pk}:{self.receipts}")
+            for customer in customers
+        )
+        Consent.objects.bulk_create(
+            Consent(
+                customer=customer, channel="email", granted=self.random.random() < 0.5, stated_at=NOW, source="world"
+            )
+            for customer in customers
+        )
+
+    def change(self) -> None:
+        """Something new about some customers, marked as every door does."""
+        changed = self.random.sample(self.customers, 3)
+        self.buy(changed[0], 2)
+        self.tell(changed[1:2])
+        Customer.objects.filter(pk=changed[2].pk).update(city=self.random.choice(CITIES), no_profiling=False)
+        ids = [customer.pk for customer in changed]
+        profiles.recount(customer_ids=ids)
+        marks.mark_customers(customer_ids=ids)
+
+
+__all__ = ["CATEGORIES", "NOW", "SKUS", "STORES", "TODAY", "Category", "Product", "Store", "World"]
