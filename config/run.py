@@ -93,10 +93,10 @@ class Shop:
             self.data, *(name for name, variable in wanted.items() if not os.environ.get(variable)), say=say
         )
         self._prepare()
-        for child in self._children(web, smtp):
-            self.children.append(child)
-            self._start(child)
+        self.children = self._children(web, smtp)
+        self._start_missing("web", "mail catcher")
         self._wait_for_web(web.getsockname()[1])
+        self._start_missing(*(child.name for child in self.children))
         if not self.stopping:
             self._welcome(address, time.monotonic() - started)
 
@@ -121,10 +121,9 @@ class Shop:
             raise Refused("The database could not be prepared; the lines above say why. `make run` tries again.")
 
     def _children(self, web: socket.socket, smtp: socket.socket) -> list[Child]:
-        if self.stopping:
-            return []
         python, logs = sys.executable, self.data / "log"
-        logs.mkdir(mode=0o700, exist_ok=True)
+        for folder in (logs, self.data / "beat"):
+            folder.mkdir(mode=0o700, exist_ok=True)
         celery = [python, "-m", "celery", "-A", "config"]
         worker = [*celery, "worker", "--pool", "solo", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
         gunicorn = [
@@ -146,7 +145,7 @@ class Shop:
             "INFO",
             "--pidfile=",
             "--schedule",
-            str(self.data / "celerybeat-schedule"),
+            str(self.data / "beat" / "schedule"),
         ]
         return [
             Child("web", gunicorn, logs / "web.log", [web]),
@@ -155,6 +154,12 @@ class Shop:
             Child("bulk worker", [*worker, "-Q", "bulk", "-n", "bulk@localhost"], logs / "worker-bulk.log"),
             Child("beat", beat, logs / "beat.log"),
         ]
+
+    def _start_missing(self, *names: str) -> None:
+        now = time.monotonic()
+        for child in self.children:
+            if child.name in names and not child.process and now >= child.restart_at and not self.stopping:
+                self._start(child)
 
     def _start(self, child: Child) -> None:
         child.process = self._spawn(child.command, child.log, child.sockets)
@@ -192,8 +197,7 @@ class Shop:
         for child in self.children:
             if child.process and child.process.poll() is not None:
                 self._note_crash(child, now)
-            if not child.process and now >= child.restart_at and not self.stopping:
-                self._start(child)
+        self._start_missing(*(child.name for child in self.children if child.crashes))
 
     def _make_has_gone(self) -> bool:
         return self.parent is not None and os.getppid() != self.parent
