@@ -125,10 +125,17 @@ def apply_receipts(*, receipt_ids: Sequence[int]) -> None:
     Call it once, in the transaction that recorded the receipts, after their lines: the same receipt applied twice would
     count twice. Receipts without a customer change nothing.
     """
-    if not receipt_ids:
-        return
-    params = {"receipts": list(receipt_ids)}
-    receipts, lines = "id = ANY(%(receipts)s)", "receipt_id = ANY(%(receipts)s)"
+    if receipt_ids:
+        _apply("= ANY(%(receipts)s)", {"receipts": list(receipt_ids)})
+
+
+def apply_selected_receipts(*, query: str) -> None:
+    """Like :func:`apply_receipts`, for the receipts whose ids this SQL query gives (an import's temporary table)."""
+    _apply(f"IN ({query})", {})
+
+
+def _apply(chosen: str, params: dict[str, list[int]]) -> None:
+    receipts, lines = f"id {chosen}", f"receipt_id {chosen}"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT DISTINCT customer_id FROM crm_receipt WHERE customer_id IS NOT NULL AND {receipts}", params
@@ -259,13 +266,6 @@ def _compared(rows: list[tuple[Any, ...]], columns: tuple[str, ...], missing: st
         for column, was, should in zip(columns, stored, counted, strict=True):
             if was != should:
                 yield Difference(customer_id, category_id, column, was, should)
-
-
-def lock_profiles(*, customer_ids: Sequence[int]) -> None:
-    """Hold these customers' profiles, made where missing, until the transaction ends; in the one order that all keep."""
-    if customer_ids:
-        with connection.cursor() as cursor:
-            _lock(cursor, customer_ids)
 
 
 def _scope(customer_ids: Sequence[int] | None) -> tuple[dict[str, str], dict[str, list[int]]]:

@@ -1,0 +1,75 @@
+"""What every kind of import has in common: columns in, a set-based merge, counts out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from crm.importing.cells import NULL
+from crm.importing.columns import Column
+
+
+@dataclass(frozen=True)
+class Counts:
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    extra: dict[str, int] = field(default_factory=dict)
+
+
+class Importer(ABC):
+    """One kind of file. The first column is the key by which its things are known."""
+
+    kind: str
+    refused: str = "SELECT row, reason FROM import_problem ORDER BY row"
+    """A query of the refused rows (parameters: those of :meth:`params`), in the order of the file."""
+
+    def __init__(self, *, zone: ZoneInfo, now: datetime, source: str) -> None:
+        self.zone, self.now, self.source = zone, now, source
+        self.columns = self.make_columns()
+
+    @abstractmethod
+    def make_columns(self) -> tuple[Column, ...]:
+        """The columns that such a file may have."""
+
+    @abstractmethod
+    def merge(self, cursor: Any) -> Counts:
+        """Bring what is staged into the tables, with profiles and marks; what cannot be goes to ``import_problem``."""
+
+    def params(self) -> dict[str, Any]:
+        """The parameters of this kind's statements."""
+        return {}
+
+    def staging_columns(self) -> dict[str, str]:
+        return {column.name: column.type for column in self.columns}
+
+    def copied(self, positions: dict[str, int]) -> list[str]:
+        """The staging columns that :meth:`encoder` writes."""
+        return list(positions)
+
+    def encoder(self, positions: dict[str, int]) -> Callable[[list[str]], str]:
+        """A function from a row's cells to a COPY line without its row number."""
+        parsers = {column.name: column.parse for column in self.columns}
+        plan = [(parsers[name], at) for name, at in positions.items()]
+        return lambda row: "\t".join([parse(row[at]) for parse, at in plan])
+
+    def checks(self, positions: dict[str, int]) -> list[tuple[str, Callable[[list[str]], Any]]]:
+        """For each field, what raises BadCell where a row's cells are bad."""
+        return [
+            (column.name, _check(column.parse, positions[column.name]))
+            for column in self.columns
+            if column.name in positions
+        ]
+
+    def key(self, positions: dict[str, int]) -> Callable[[list[str]], str]:
+        """What a bad row belongs to, as COPY wants it."""
+        column = self.columns[0]
+        at = positions[column.name]
+        return lambda row: column.parse(row[at]) if at < len(row) else NULL
+
+
+def _check(parse: Callable[[str], Any], at: int) -> Callable[[list[str]], Any]:
+    return lambda row: parse(row[at])

@@ -1,0 +1,137 @@
+"""Receipts from a file with one row a line.
+
+A receipt's key is (source, receipt id, sale or return); its lines are known by their order. Rows of a receipt may be
+anywhere in the file. One bad row refuses its whole receipt, for half a receipt has a wrong total; the others are taken.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from crm import profiles
+from crm.importing import amounts, cells, receipts_sql
+from crm.importing.cells import text
+from crm.importing.columns import Column
+from crm.importing.merging import Counts, Importer
+from crm.importing.reading import FileRefused
+from crm.importing.shop import create_categories, create_customers, create_products, create_stores, mark_selected
+from crm.models import SalesChannel
+
+DEFAULT_STORE = "main"
+"""The store of receipts that name none."""
+
+_COMPOSED = (*amounts.FIELDS, "sold_at")
+"""Cells that are not copied one by one."""
+
+
+class ReceiptImporter(Importer):
+    """Merges receipts. ``created``, ``unchanged`` and ``refused`` count receipts, not rows."""
+
+    kind = "receipts"
+    refused = receipts_sql.REFUSED
+
+    def __init__(self, *, zone: ZoneInfo, now: datetime, source: str) -> None:
+        read = cells.instant(zone, now)
+        shop_zone = ZoneInfo(settings.TIME_ZONE)
+
+        @lru_cache(cells.REMEMBERED)
+        def when(cell: str) -> str:
+            sold_at = read(cell)
+            return f"{sold_at.isoformat()}\t{sold_at.astimezone(shop_zone).date().isoformat()}"
+
+        self._when = when
+        super().__init__(zone=zone, now=now, source=source)
+
+    def make_columns(self) -> tuple[Column, ...]:
+        return (
+            Column("receipt_id", text(100, required=True), required=True),
+            Column("sold_at", self._when, "timestamptz NOT NULL", required=True),
+            Column("store", text(100)),
+            Column("channel", cells.choice(SalesChannel.values)),
+            Column("customer_id", text(100)),
+            Column("card_number", text(50)),
+            Column("sku", text(100, required=True), required=True),
+            Column("product", text(300)),
+            Column("category", cells.category()),
+            Column("quantity", str, required=True),
+            Column("unit_price", str),
+            Column("discount", str),
+            Column("line_total", str),
+            Column("returns_receipt_id", text(100)),
+        )
+
+    def params(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "default_store": DEFAULT_STORE,
+            "disagree": _("the rows of this receipt disagree."),
+            "too_long": _("a receipt has at most 32,767 lines."),
+            "unknown_card": _("nobody has this card."),
+            "other_card": _("this is another customer's card."),
+            "other_content": _("this receipt is known with other content; a recorded receipt is never changed."),
+            "with_row": _("Refused with row {row} of the same receipt: {reason}"),
+        }
+
+    def staging_columns(self) -> dict[str, str]:
+        types = {column.name: column.type for column in self.columns if column.name not in amounts.FIELDS}
+        return types | {
+            "sold_on": "date NOT NULL",
+            "sign": "smallint NOT NULL",
+            "quantity": "numeric(14,3) NOT NULL",
+            "unit_price": "numeric(18,6) NOT NULL",
+            "discount_minor": "bigint NOT NULL",
+            "total_minor": "bigint NOT NULL",
+            "content": "text NOT NULL",
+        }
+
+    def copied(self, positions: dict[str, int]) -> list[str]:
+        if not {"unit_price", "line_total"} & positions.keys():
+            raise FileRefused(_("There is neither a column “unit_price” nor “line_total”."))
+        plain = [name for name in positions if name not in _COMPOSED]
+        return [*plain, "sold_at", "sold_on", *amounts.COLUMNS]
+
+    def encoder(self, positions: dict[str, int]) -> Callable[[list[str]], str]:
+        parsers = {column.name: column.parse for column in self.columns}
+        plan = [(parsers[name], at) for name, at in positions.items() if name not in _COMPOSED]
+        when, sold_at, line = self._when, positions["sold_at"], _line(positions)
+
+        def encode(row: list[str]) -> str:
+            plain = "\t".join([parse(row[at]) for parse, at in plan])
+            return f"{plain}\t{when(row[sold_at])}\t{line(row)}"
+
+        return encode
+
+    def checks(self, positions: dict[str, int]) -> list[tuple[str, Callable[[list[str]], Any]]]:
+        return [*super().checks(positions), ("quantity", _line(positions))]
+
+    def merge(self, cursor: Any) -> Counts:
+        params = self.params()
+        for statement in (*receipts_sql.GROUP, *receipts_sql.REFUSE, receipts_sql.NEW, "ANALYZE import_new"):
+            cursor.execute(statement, params)
+        create_stores(cursor, "SELECT DISTINCT store FROM import_new")
+        create_customers(cursor, "SELECT DISTINCT customer FROM import_new WHERE customer <> ''")
+        create_categories(cursor, receipts_sql.NEW_CATEGORIES)
+        create_products(cursor, receipts_sql.NEW_PRODUCTS)
+        for statement in receipts_sql.INSERT:
+            cursor.execute(statement, params)
+        profiles.apply_selected_receipts(query="SELECT id FROM import_new")
+        mark_selected(cursor, receipts_sql.AFFECTED)
+        cursor.execute(receipts_sql.COUNT)
+        created, unchanged, refused, without_receipt = cursor.fetchone()
+        return Counts(
+            created=created,
+            unchanged=unchanged,
+            refused=refused,
+            extra={"returns_without_receipt": without_receipt},
+        )
+
+
+def _line(positions: dict[str, int]) -> Callable[[list[str]], str]:
+    """Reads the cells of a row that hold its amounts; columns that the file lacks are blank."""
+    at = [positions.get(field) for field in amounts.FIELDS]
+    return lambda row: amounts.line_amounts(*["" if i is None else row[i] for i in at])

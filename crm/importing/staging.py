@@ -1,0 +1,104 @@
+"""Parsed rows on their way into the tables: a temporary table that lives as long as the transaction, filled by COPY.
+
+The rows of a chunk go over in one COPY; what is wrong with the others goes to a second table. So memory stays flat
+however long the file is, and however bad.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from crm.importing.cells import NULL, BadCell, escaped
+from crm.importing.reading import Row
+
+CHUNK = 20_000
+
+Encode = Callable[[list[str]], str]
+"""A row's cells as one COPY line (without row number and newline); BadCell where one is bad."""
+
+
+_DROP = """
+    DO $$
+    DECLARE name text;
+    BEGIN
+        FOR name IN SELECT relname FROM pg_class
+                     WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' AND relname LIKE 'import\\_%' LOOP
+            EXECUTE format('DROP TABLE pg_temp.%I', name);
+        END LOOP;
+    END $$
+"""
+
+
+class Staging:
+    """The tables ``import_row`` (the rows that can be read) and ``import_problem`` (the others, with the reason)."""
+
+    def __init__(self, cursor: Any, columns: dict[str, str]) -> None:
+        self.cursor = cursor
+        self.rows = 0
+        self._bad: list[str] = []
+        definitions = ", ".join(f"{name} {sql_type}" for name, sql_type in columns.items())
+        cursor.execute(f"CREATE TEMP TABLE import_row (row integer NOT NULL, {definitions}) ON COMMIT DROP")
+        cursor.execute("CREATE TEMP TABLE import_problem (row integer, key text, reason text) ON COMMIT DROP")
+
+    def drop(self) -> None:
+        """Drop these tables and those that the merge has made, so that one transaction may hold several imports."""
+        self.cursor.execute(_DROP)
+
+    def fill(
+        self,
+        rows: Iterable[Row],
+        *,
+        copied: Iterable[str],
+        encode: Encode,
+        key: Callable[[list[str]], str],
+        explain: Callable[[list[str]], str],
+    ) -> None:
+        """Copy the rows. ``key`` names what a bad row belongs to; ``explain`` says all that is wrong with its cells."""
+        into = f"COPY import_row (row, {', '.join(copied)}) FROM STDIN"
+        good: list[str] = []
+        for number, cells, problem in rows:
+            self.rows += 1
+            try:
+                if problem:
+                    raise BadCell(problem)
+                good.append(f"{number}\t{encode(cells)}\n")
+            except BadCell:
+                self._add_problem(number, cells, problem or explain(cells), key)
+            if len(good) >= CHUNK:
+                self._copy(into, good)
+        self._copy(into, good)
+        self._copy_problems()
+        self.cursor.execute("ANALYZE import_row")
+
+    def _add_problem(self, number: int, cells: list[str], reason: str, key: Callable[[list[str]], str]) -> None:
+        try:
+            belongs_to = key(cells)
+        except (BadCell, IndexError):
+            belongs_to = NULL
+        self._bad.append(f"{number}\t{belongs_to}\t{escaped(reason)}\n")
+        if len(self._bad) >= CHUNK:
+            self._copy_problems()
+
+    def _copy_problems(self) -> None:
+        self._copy("COPY import_problem (row, key, reason) FROM STDIN", self._bad)
+
+    def _copy(self, into: str, lines: list[str]) -> None:
+        if lines:
+            with self.cursor.copy(into) as copy:
+                copy.write("".join(lines))
+            lines.clear()
+
+
+def explain_with(checks: Iterable[tuple[str, Callable[[list[str]], Any]]]) -> Callable[[list[str]], str]:
+    """Says everything that is wrong with a row, field by field."""
+    checks = list(checks)
+
+    def explain(cells: list[str]) -> str:
+        reasons = []
+        for field, check in checks:
+            try:
+                check(cells)
+            except BadCell as bad:
+                reasons.append(f"{bad.field or field}: {bad.reason}")
+        return " ".join(reasons)
+
+    return explain
