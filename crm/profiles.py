@@ -268,6 +268,13 @@ def _compared(rows: list[tuple[Any, ...]], columns: tuple[str, ...], missing: st
                 yield Difference(customer_id, category_id, column, was, should)
 
 
+def lock_profiles(*, customer_ids: Sequence[int]) -> None:
+    """Hold these customers' profiles, made where missing, until the transaction ends; in the one order that all keep."""
+    if customer_ids:
+        with connection.cursor() as cursor:
+            _lock(cursor, customer_ids)
+
+
 def _scope(customer_ids: Sequence[int] | None) -> tuple[dict[str, str], dict[str, list[int]]]:
     """How each statement is narrowed to these customers."""
     if customer_ids is None:
