@@ -122,10 +122,20 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Bells that wait for nobody expire, so that a worker coming back does not hear an hour of them.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "campaigns": {"task": "campaigns.tasks.dispatch", "schedule": 3.0, "options": {"expires": 3}},
     "segments-follow-the-facts": {"task": "segments.tasks.refresh_marked", "schedule": 2.0, "options": {"expires": 10}},
     # A new rule, a large import, and each new day of the shop make segments due for everybody.
     "segments-due": {"task": "segments.tasks.refresh_due", "schedule": 10.0, "options": {"expires": 30}},
 }
+
+# The doors through which campaigns leave, by channel (campaigns/channels).
+CAMPAIGN_DOORS = {"email": "campaigns.channels.email.EmailDoor"}
+SENDING_LEASE_SECONDS = env.number("REGULARS_SENDING_LEASE_SECONDS", 300)
+"""How long a worker may hold deliveries; after that, a dead one's go back or are shown as unclear."""
+SENDING_RETRY_SECONDS = env.number("REGULARS_SENDING_RETRY_SECONDS", 300)
+"""The first wait after a recipient's temporary error; it triples each time."""
+SENDING_BACKOFF_SECONDS = env.number("REGULARS_SENDING_BACKOFF_SECONDS", 15)
+"""The first wait after trouble with the mail server itself; it doubles each time."""
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
