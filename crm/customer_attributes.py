@@ -28,14 +28,14 @@ def lifecycle(scope: Scope) -> Mapping[str, Q]:
     ago = days_before(scope.today)
     never = Q(profile=None) | Q(profile__receipts=0)
     bought = Q(profile__receipts__gt=0)
-    regular = Q(profile__receipts__gte=REGULAR_RECEIPTS, profile__last_sold_on__gt=ago(REGULAR_DAYS))
-    lapsed = Q(profile__last_sold_on__lte=ago(LAPSED_DAYS))
+    here = Q(profile__last_sold_on__gt=ago(LAPSED_DAYS))
+    few, long_ago = Q(profile__receipts__lt=REGULAR_RECEIPTS), ago(REGULAR_DAYS)
     return {
         "prospect": never & Q(registered_at=None),
         "registered": never & Q(registered_at__isnull=False),
-        "buyer": bought & ~lapsed & ~regular,
-        "regular": regular,
-        "lapsed": bought & lapsed,
+        "buyer": bought & here & (few | Q(profile__last_sold_on__lte=long_ago)),
+        "regular": bought & Q(profile__receipts__gte=REGULAR_RECEIPTS, profile__last_sold_on__gt=long_ago),
+        "lapsed": bought & Q(profile__last_sold_on__lte=ago(LAPSED_DAYS)),
     }
 
 

@@ -269,7 +269,7 @@ def _compared(rows: list[tuple[Any, ...]], columns: tuple[str, ...], missing: st
 
 
 def lock_profiles(*, customer_ids: Sequence[int]) -> None:
-    """Hold these customers' profiles, made where missing, until the transaction ends; in the one order that all keep."""
+    """Hold these customers' profiles, made where missing, until the transaction ends; in the order that all keep."""
     if customer_ids:
         with connection.cursor() as cursor:
             _lock(cursor, customer_ids)

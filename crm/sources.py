@@ -1,7 +1,8 @@
 """The usual ways in which a condition on a customer is read from the database.
 
 Every source keeps one law: what is unknown meets no condition except "unknown". Each returns a predicate over a
-queryset of customers.
+queryset of customers. Negations never stand alone on a column of another table: Django forgets its NULLs where the join
+turns out to be an outer one.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ class Column:
             case "known":
                 return self.known
             case "unknown":
-                return ~self.known
+                return Q((f"{self.path}__isnull", True)) if self.blank is None else Q((self.path, self.blank))
             case "starts with":
                 return Q((f"{self.path}__istartswith", value))
             case "contains":
@@ -66,7 +67,7 @@ class Counted:
         return Q(profile=None) | found if holds(operator, self.zero, value) else found
 
 
-def elapsed(path: str, operator: str, value: Any, *, at: Callable[[int], date], known: Q | None = None) -> Q:
+def elapsed(path: str, operator: str, value: Any, *, at: Callable[[int], date]) -> Q:
     """Conditions on "how long since a date", turned into conditions on the date itself, so that its index serves.
 
     ``at(n)`` is the latest date since which ``n`` whole units have passed.
@@ -79,16 +80,16 @@ def elapsed(path: str, operator: str, value: Any, *, at: Callable[[int], date], 
     def any_of(counts: Any) -> Q:
         return Q(*(exactly(one) for one in counts), _connector=Q.OR)
 
-    is_known = known if known is not None else Q((f"{path}__isnull", False))
+    known, unknown = Q((f"{path}__isnull", False)), Q((f"{path}__isnull", True))
     match operator:
         case "known":
-            return is_known
+            return known
         case "unknown":
-            return ~is_known
+            return unknown
         case "=":
             return exactly(value)
         case "!=":
-            return is_known & ~exactly(value)
+            return known & ~exactly(value)
         case ">=":
             return Q((latest, at(value)))
         case ">":
@@ -102,7 +103,7 @@ def elapsed(path: str, operator: str, value: Any, *, at: Callable[[int], date], 
         case "in":
             return any_of(value)
         case "not in":
-            return is_known & ~any_of(value)
+            return known & ~any_of(value)
     raise ValueError(operator)
 
 
@@ -138,9 +139,8 @@ class Anniversary:
     path: str
 
     def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
-        known = Q((f"{self.path}__isnull", False))
         if operator in ("known", "unknown"):
-            return known if operator == "known" else ~known
+            return Q((f"{self.path}__isnull", operator == "unknown"))
         wanted: dict[int, set[int]] = {}
         for ahead in range(min(int(value), 366)):
             day = scope.today + timedelta(days=ahead)

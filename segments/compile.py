@@ -11,7 +11,7 @@ from crm.attributes import Attribute, Predicate, Scope, Type, lookup
 from crm.days import shop_day
 from crm.models import Customer
 from segments.expressions import AnyOf, IsNotTrue, Matched
-from segments.references import resolve
+from segments.references import Names, read_names
 from segments.rules import parse
 from segments.tree import And, Condition, Node, Not, Or, Problem, RuleError
 
@@ -22,21 +22,26 @@ def live_customers() -> "QuerySet[Customer]":
 
 
 def customers(
-    *, rule: "Mapping[str, Any] | Node", now: datetime, ids: Sequence[int] | None = None
+    *,
+    rule: "Mapping[str, Any] | Node",
+    now: datetime,
+    ids: Sequence[int] | None = None,
+    names: Names | None = None,
 ) -> "QuerySet[Customer]":
     """The live customers whom the rule selects at ``now``; among ``ids`` only, where given.
 
-    Raises RuleError where the rule cannot be read, or names what is gone or ambiguous.
+    ``names`` are those of many rules, looked up together. Raises RuleError where the rule cannot be read, or names what
+    is gone or ambiguous.
     """
     node = parse(rule) if isinstance(rule, Mapping) else rule
-    found = live_customers().filter(predicate(node, scope_for(node, now=now, ids=ids)))
+    found = live_customers().filter(predicate(node, scope_for(node, now=now, ids=ids, names=names)))
     return found if ids is None else found.filter(AnyOf("pk", ids))
 
 
-def scope_for(node: Node, *, now: datetime, ids: Sequence[int] | None = None) -> Scope:
-    """What the rule is read against, its names looked up."""
-    references = resolve(node)
-    return Scope(now=now, today=shop_day(now), ids=ids, references=references.ids, subtrees=references.subtrees)
+def scope_for(node: Node, *, now: datetime, ids: Sequence[int] | None = None, names: Names | None = None) -> Scope:
+    """What the rule is read against. Raises RuleError for a name that is gone or ambiguous."""
+    known = names or read_names([node])
+    return Scope(now=now, today=shop_day(now), ids=ids, references=known.references(node), subtrees=known.subtrees)
 
 
 def predicate(node: Node, scope: Scope) -> Predicate:

@@ -13,7 +13,7 @@ from crm.bell import ring_after_commit
 from crm.models import Customer
 from segments.compile import customers
 from segments.models import Segment
-from segments.references import resolve
+from segments.references import read_names
 from segments.refresh import ask_anew
 from segments.rules import And, Node, dump, parse
 
@@ -24,7 +24,7 @@ RuleLike = Mapping[str, Any] | Node
 def checked(rule: RuleLike) -> Node:
     """The rule as a tree, every name in it looked up. Raises RuleError."""
     node = parse(rule if isinstance(rule, Mapping) else dump(rule))
-    resolve(node)
+    read_names([node]).references(node)
     return node
 
 

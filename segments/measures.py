@@ -128,8 +128,10 @@ class AverageReceipt:
 
     def _test(self, spend: str, receipts: str, operator: str, value: Any) -> Q:
         known = Q((f"{receipts}__gt", 0))
-        if operator in ("known", "unknown"):
-            return known if operator == "known" else ~known
+        if operator == "unknown":
+            return Q((f"{receipts}__isnull", True)) | Q((receipts, 0))
+        if operator == "known":
+            return known
         return known & compare(spend, operator, value, times=receipts)
 
 

@@ -1,7 +1,7 @@
 """What the names in a rule mean: categories, products, stores."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -9,47 +9,54 @@ from django.utils.translation import gettext as _
 
 from crm.attributes import Filter
 from crm.models import Category, Product, Store
-from segments.tree import Node, Problem, RuleError, conditions
+from segments.tree import Node, Path, Problem, RuleError, conditions
 
 NAMED = (Filter.CATEGORY, Filter.PRODUCT, Filter.STORE)
 
 
-@dataclass(frozen=True)
-class References:
-    """Ids by (filter, word); the categories' subtrees by id."""
+Meant = list[tuple[int, str]]
+"""What a word may mean: (id, full name); exactly one where it is clear."""
 
-    ids: Mapping[tuple[Filter, str], int] = field(default_factory=dict)
+
+@dataclass(frozen=True)
+class Names:
+    """What the names in some rules mean, read once for all of them."""
+
+    found: Mapping[tuple[Filter, str], Meant] = field(default_factory=dict)
     subtrees: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
+    def references(self, node: Node) -> dict[tuple[Filter, str], int]:
+        """The id for each (filter, word) of the rule. Raises RuleError for a name that is gone or ambiguous."""
+        asked = [(path, kind, word) for path, kind, word in _asked(node)]
+        problems = [
+            problem for path, kind, word in asked for problem in _problem(kind, word, self.found[kind, word], path)
+        ]
+        if problems:
+            raise RuleError(*problems)
+        return {(kind, word): self.found[kind, word][0][0] for _path, kind, word in asked}
 
-def resolve(node: Node) -> References:
+
+def read_names(nodes: Iterable[Node]) -> Names:
     """Look every name up: at most one query a kind, and one for what lies below the categories.
 
     A category goes by its path or a name that only it has, a product by SKU or name, a store by code or name.
-    Raises RuleError for a name that is gone or ambiguous.
     """
     words: dict[Filter, set[str]] = defaultdict(set)
-    for _path, condition in conditions(node):
-        for name in NAMED:
-            if name in condition.filters:
-                words[name].add(str(condition.filters[name]))
-    if not words:
-        return References()
-    found = {kind: _candidates(kind, asked) for kind, asked in words.items()}
-    problems = [
-        problem
-        for path, condition in conditions(node)
-        for kind in NAMED
-        if kind in condition.filters
-        for problem in _problem(kind, str(condition.filters[kind]), found[kind], path)
-    ]
-    if problems:
-        raise RuleError(*problems)
-    ids = {(kind, word): found[kind][word][0][0] for kind, asked in words.items() for word in asked}
-    return References(ids, _subtrees(found.get(Filter.CATEGORY, {}).values()))
+    for node in nodes:
+        for _path, kind, word in _asked(node):
+            words[kind].add(word)
+    found = {(kind, word): meant for kind, asked in words.items() for word, meant in _candidates(kind, asked).items()}
+    return Names(found, _subtrees(meant for (kind, _word), meant in found.items() if kind == Filter.CATEGORY))
 
 
-def _candidates(kind: Filter, words: set[str]) -> dict[str, list[tuple[int, str]]]:
+def _asked(node: Node) -> Iterator[tuple[Path, Filter, str]]:
+    for path, condition in conditions(node):
+        for kind in NAMED:
+            if kind in condition.filters:
+                yield path, kind, str(condition.filters[kind])
+
+
+def _candidates(kind: Filter, words: set[str]) -> dict[str, Meant]:
     """Word -> (id, full name) of what it may mean; an exact key (path, SKU, code) beats a name."""
     match kind:
         case Filter.CATEGORY:
@@ -62,17 +69,14 @@ def _candidates(kind: Filter, words: set[str]) -> dict[str, list[tuple[int, str]
             stores = Store.objects.order_by("code").filter(Q(code__in=words) | Q(name__in=words))
             found = [(row.pk, row.code, row.name) for row in stores]
     by_key = {key: [(pk, key)] for pk, key, _name in found}
-    by_name: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    by_name: dict[str, Meant] = defaultdict(list)
     for pk, key, name in found:
         by_name[name].append((pk, key))
     return {word: by_key.get(word) or by_name.get(word, []) for word in words}
 
 
-def _problem(
-    kind: Filter, word: str, found: Mapping[str, list[tuple[int, str]]], path: tuple[int, ...]
-) -> Iterable[Problem]:
+def _problem(kind: Filter, word: str, meant: Meant, path: Path) -> Iterator[Problem]:
     kinds = {Filter.CATEGORY: _("category"), Filter.PRODUCT: _("product"), Filter.STORE: _("store")}
-    meant = found[word]
     if not meant:
         yield Problem(_("There is no %(kind)s “%(word)s”.") % {"kind": kinds[kind], "word": word[:60]}, path, word[:60])
     elif len(meant) > 1:
@@ -81,8 +85,8 @@ def _problem(
         yield Problem(message % {"word": word[:60], "kind": kinds[kind], "names": names}, path, word[:60])
 
 
-def _subtrees(found: Iterable[list[tuple[int, str]]]) -> dict[int, list[int]]:
-    roots = dict(meant[0] for meant in found)
+def _subtrees(found: Iterable[Meant]) -> dict[int, list[int]]:
+    roots = dict(meant[0] for meant in found if len(meant) == 1)
     if not roots:
         return {}
     below = Q()

@@ -22,7 +22,8 @@ from crm.days import shop_day
 from crm.profiles import lock_profiles
 from segments.compile import customers
 from segments.models import Segment
-from segments.rules import RuleError
+from segments.references import read_names
+from segments.rules import Node, RuleError, parse
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,6 @@ def _sweep(segment_id: int, lease: datetime, now: datetime) -> Moved | None:
         version = segment.rule_version
         cursor.execute(
             _SWEEP.format(wanted=wanted),
-
             [*params, segment_id, segment_id, segment_id, now, version, segment_id, now, version],
         )
         members, came, went = cursor.fetchone()
@@ -238,13 +238,7 @@ def _follow(ids: Sequence[int], now: datetime) -> None:
     held = list(live_segments().order_by("pk").values_list("pk", flat=True))
     _share(held)
     lock_profiles(customer_ids=ids)  # whoever else evaluates these customers waits, and then sees later facts
-    compiled = []
-    for segment in live_segments().filter(pk__in=held).order_by("pk"):
-        try:
-            found = customers(rule=segment.rule, now=now, ids=ids).order_by().values("pk").query
-            compiled.append((segment, found.sql_with_params()))
-        except Exception as error:  # whatever is wrong with one segment must not stop the others
-            _note_error(segment.pk, error)
+    compiled = _compile_all(list(live_segments().filter(pk__in=held).order_by("pk")), ids, now)
     try:
         with transaction.atomic():
             _apply(compiled, ids, now)
@@ -256,6 +250,25 @@ def _follow(ids: Sequence[int], now: datetime) -> None:
 
 
 Compiled = tuple[Segment, tuple[str, Sequence[Any]]]
+
+
+def _compile_all(segments: Sequence[Segment], ids: Sequence[int], now: datetime) -> list[Compiled]:
+    """The SQL of each segment that has one; all names looked up together."""
+    trees: list[tuple[Segment, Node]] = []
+    for segment in segments:
+        try:
+            trees.append((segment, parse(segment.rule)))
+        except RuleError as error:
+            _note_error(segment.pk, error)
+    names = read_names(node for _segment, node in trees)
+    compiled = []
+    for segment, node in trees:
+        try:
+            found = customers(rule=node, now=now, ids=ids, names=names).order_by().values("pk").query
+            compiled.append((segment, found.sql_with_params()))
+        except Exception as error:  # whatever is wrong with one segment must not stop the others
+            _note_error(segment.pk, error)
+    return compiled
 
 
 def _apply_alone(one: Compiled, ids: Sequence[int], now: datetime) -> None:
@@ -272,7 +285,8 @@ def _apply(compiled: Sequence[Compiled], ids: Sequence[int], now: datetime) -> N
     """One statement for all these segments, and one for their numbers."""
     if not compiled:
         return
-    parts = [f"SELECT {segment.pk}, found.* FROM ({sql}) AS found" for segment, (sql, _params) in compiled]
+    # Both parts are ours: an id, and what the compiler made, whose values stay parameters.
+    parts = [f"SELECT {one.pk}, found.* FROM ({sql}) AS found" for one, (sql, _some) in compiled]  # noqa: S608
     params = [param for _segment, (_sql, some) in compiled for param in some]
     segment_ids = [segment.pk for segment, _query in compiled]
     versions = [segment.rule_version for segment, _query in compiled]

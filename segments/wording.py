@@ -17,7 +17,8 @@ from segments.tree import And, Condition, Last, Node, Not, Or
 def describe(node: Node) -> str:
     """The rule as a sentence."""
     sentence = _join(node)
-    return sentence[:1].upper() + sentence[1:]
+    first = len(sentence) - len(sentence.lstrip("("))
+    return sentence[:first] + sentence[first : first + 1].upper() + sentence[first + 1 :]
 
 
 def _join(node: Node) -> str:
