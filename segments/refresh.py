@@ -261,7 +261,7 @@ def _compile_all(segments: Sequence[Segment], ids: Sequence[int], now: datetime)
         except RuleError as error:
             _note_error(segment.pk, error)
     names = read_names(node for _segment, node in trees)
-    compiled = []
+    compiled: list[Compiled] = []
     for segment, node in trees:
         try:
             found = customers(rule=node, now=now, ids=ids, names=names).order_by().values("pk").query

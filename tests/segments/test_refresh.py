@@ -275,9 +275,14 @@ def test_slow_worker_does_not_overwrite_a_newer_answer() -> None:
     move(customer, "Riga")
     with transaction.atomic():
         refresh.refresh_marked(now=NOW)
-        move_and_refresh = Elsewhere(lambda: (move(customer, "Tartu"), refresh.refresh_marked(now=NOW)))
-        move_and_refresh.until_waiting()
-    move_and_refresh.finished()
+
+        def move_on() -> None:
+            move(customer, "Tartu")
+            refresh.refresh_marked(now=NOW)
+
+        second = Elsewhere(move_on)
+        second.until_waiting()
+    second.finished()
     assert members(segment) == set()
 
 
