@@ -17,16 +17,16 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 
-from campaigns.models import Delivery, Link, TrackedEvent
+from campaigns.models import Link, TrackedEvent
 
 BURST_SECONDS = 2
 BURST_LINKS = 3
 """So many different links of one message followed within so short a time: a scanner's work, not a reader's."""
 
 _MACHINES = re.compile(
-    r"bot\b|crawl|spider|slurp|scan|preview|prefetch|monitor|headless|phantomjs|lighthouse|curl|wget|python|"
+    r"(?<!cu)bot\b|crawl|spider|slurp|scan|preview|prefetch|monitor|headless|phantomjs|lighthouse|curl|wget|python|"
     r"go-http-client|java/|okhttp|libwww|httpclient|axios|node-fetch|barracuda|proofpoint|mimecast|safelinks|fireeye|"
-    r"trendmicro|symantec|sophos|forcepoint|urldefense|virustotal|facebookexternalhit|whatsapp|telegram|slack|skype",
+    r"trendmicro|symantec|sophos|forcepoint|urldefense|virustotal|facebookexternalhit|whatsapp",
     re.IGNORECASE,
 )
 _BARE_MOZILLA = re.compile(r"Mozilla/5\.0\s*\Z")
@@ -186,7 +186,3 @@ def record_click(*, token: UUID, link_id: int, now: datetime, user_agent: str, i
             _MARK_BURST, {"delivery": delivery_id, "now": now, "seconds": BURST_SECONDS, "links": BURST_LINKS}
         )
     return url
-
-
-def delivery_of(*, token: UUID) -> Delivery | None:
-    return Delivery.objects.select_related("campaign", "customer").filter(token=token).first()
