@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("m/", include("campaigns.urls")),
+    path("api/", include("config.api")),
 ]
 
 if settings.MAIL_CATCHER:  # never in production

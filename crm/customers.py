@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from crm import addresses, marks
+from crm import addresses, bell, marks
 from crm.models import Customer, CustomerProfile, LoyaltyCard
 from crm.text import clean, collation_key, fold
 
@@ -187,6 +187,27 @@ def create_customer(
             return _same(first, customer)
         raise
     return customer
+
+
+def change_customer(*, customer: Customer, **fields: Any) -> Customer:
+    """Change what is known of a customer, with everything that follows from it, and mark them as changed.
+
+    Raises ValidationError on fields that cannot be right, and where the record is closed (merged or erased).
+    """
+    with transaction.atomic():
+        locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        if not locked.is_live:
+            raise ValidationError(_("This customer's record is closed. Look the customer up again."))
+        for name, value in fields.items():
+            setattr(locked, name, clean(value) if name in ("first_name", "last_name") else value)
+        locked.email = addresses.clean_email(locked.email)
+        locked.phone = addresses.clean_phone(locked.phone)
+        derive_keys(locked)
+        locked.full_clean()
+        locked.save()
+        marks.mark_customers(customer_ids=[locked.pk])
+        bell.ring_after_commit("segments.tasks.refresh_marked")
+    return locked
 
 
 def _next_number() -> tuple[int, str]:

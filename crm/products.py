@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from crm.models import Product
+from crm import bell, marks, profiles
+from crm.models import Product, ReceiptLine
 from crm.text import clean, fold
 
 MIN_LETTERS = 2
@@ -76,3 +77,23 @@ def _almost(words: str, limit: int, besides: list[int]) -> list[Product]:
         ids = [row[0] for row in cursor.fetchall()]
     found = Product.objects.in_bulk(ids)
     return [found[pk] for pk in ids if pk in found]
+
+
+def save_product(*, product: Product) -> Product:
+    """Save a new or changed product with what follows from it.
+
+    In a new category, what its buyers bought of each category is counted again. Raises ValidationError.
+    """
+    product.name = clean(product.name)
+    product.search_text = search_text(name=product.name, sku=product.sku, brand=product.brand)
+    product.full_clean()
+    with transaction.atomic():
+        before = Product.objects.select_for_update(no_key=True).filter(pk=product.pk).first() if product.pk else None
+        product.save()
+        if before and before.category_id != product.category_id:
+            bought = ReceiptLine.objects.filter(product=product, customer__isnull=False).order_by()
+            buyers = list(bought.values_list("customer_id", flat=True).distinct())
+            profiles.recount(customer_ids=buyers)
+            marks.mark_customers(customer_ids=buyers)
+            bell.ring_after_commit("segments.tasks.refresh_marked")
+    return product

@@ -1,12 +1,17 @@
-"""What every part of the API shares: permissions, pages, strict input."""
+"""What every part of the API shares: permissions, pages, money, strict input."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from django.conf import settings
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import DjangoModelPermissions
+
+from crm import money
 
 
 class ModelPermissions(DjangoModelPermissions):
@@ -28,7 +33,7 @@ class Pages(CursorPagination):
 
 
 class StrictMixin:
-    """Refuses what it would otherwise ignore, so that a typo loses nothing in silence."""
+    """Refuses what a serializer would ignore, so that a typo loses nothing in silence."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -40,3 +45,64 @@ class StrictMixin:
             if errors:
                 raise serializers.ValidationError(errors)
         return super().to_internal_value(data)  # type: ignore[misc]
+
+
+@extend_schema_field({"type": "string", "format": "decimal", "example": "12.90"})
+class MoneyField(serializers.DecimalField):
+    """Integers of hundredths inside; outside a decimal string in the shop's currency, exact in every language."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=12, decimal_places=2, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return money.to_minor(super().to_internal_value(data))
+
+    def to_representation(self, value: Any) -> str:
+        return str(money.from_minor(value))
+
+
+@extend_schema_field({"type": "string", "example": "EUR", "description": "ISO 4217 code of the amounts beside it."})
+class CurrencyField(serializers.Field):
+    """The one currency of the shop, said wherever an amount is."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(source="*", read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> str:
+        return str(settings.CURRENCY)
+
+
+class Filter(StrictMixin, serializers.Serializer):
+    """The filters of a list. ``lookups`` says what each means to the ORM; those left out are :meth:`narrow`'s work.
+
+    A misspelt filter is an error: if it were ignored, the answer would be everybody.
+    """
+
+    lookups: ClassVar[dict[str, str]] = {}
+
+    def narrow(self, rows: QuerySet, values: dict[str, Any]) -> QuerySet:
+        return rows
+
+
+class FilterMixin:
+    """Applies ``filter_class`` to the list of a viewset."""
+
+    filter_class: type[Filter]
+    _ABOUT_PAGES = frozenset({"cursor", "page_size"})
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.action != "list":  # type: ignore[attr-defined]
+            return queryset
+        asked = self.request.query_params.dict()  # type: ignore[attr-defined]
+        filters = self.filter_class(data={name: asked[name] for name in asked if name not in self._ABOUT_PAGES})
+        filters.is_valid(raise_exception=True)
+        values = filters.validated_data
+        lookups = {filters.lookups[name]: value for name, value in values.items() if name in filters.lookups}
+        return filters.narrow(queryset.filter(**lookups), values)
+
+
+def by_key(model: type[Model], field: str, *, unknown: Any, **kwargs: Any) -> serializers.SlugRelatedField:
+    """A reference by the name that people and imports use; ``unknown`` says {value} back where there is no such row."""
+    return serializers.SlugRelatedField(
+        slug_field=field, queryset=model._default_manager.all(), error_messages={"does_not_exist": unknown}, **kwargs
+    )

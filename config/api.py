@@ -1,0 +1,22 @@
+"""The addresses of the API."""
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import DefaultRouter
+
+from crm.api.views import CustomerViewSet, ProductViewSet, ReceiptViewSet
+from segments.api import MemberViewSet, SegmentViewSet
+
+router = DefaultRouter()
+router.include_format_suffixes = False
+router.register("customers", CustomerViewSet)
+router.register("products", ProductViewSet)
+router.register("receipts", ReceiptViewSet)
+router.register("segments", SegmentViewSet)
+router.register(r"segments/(?P<segment>\d+)/members", MemberViewSet)
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path("", include(router.urls)),
+]
