@@ -1,0 +1,1 @@
+"""Each benchmark sets what we do against a limit measured in the same run; see run.py."""
