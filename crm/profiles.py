@@ -174,6 +174,28 @@ def _apply(chosen: str, params: dict[str, list[int]]) -> None:
         )
 
 
+def lock_selected(*, query: str) -> None:
+    """Like :func:`lock_profiles`, for the customers whose ids this SQL query gives."""
+    with connection.cursor() as cursor:
+        _lock(cursor, query)
+
+
+def recount_ledgers(*, query: str) -> None:
+    """Rebuild points and consents, which the ledgers alone decide, of the customers whose ids this SQL query gives."""
+    scope, _ = _scope(query)
+    columns = ("points", "consent_email", "consent_sms", "consent_phone", "consent_post")
+    with transaction.atomic(), connection.cursor() as cursor:
+        _lock(cursor, query)
+        cursor.execute(
+            f"""
+            UPDATE crm_customerprofile AS profile
+               SET {", ".join(f"{column} = counted.{column}" for column in columns)}
+              FROM ({_LEDGERS.format(**scope)}) AS counted
+             WHERE profile.customer_id = counted.customer_id
+            """
+        )
+
+
 def recount(*, customer_ids: Sequence[int] | None = None) -> None:
     """Rebuild the profiles and categories of these customers (of all, where none are named) from the facts."""
     if customer_ids is not None and not customer_ids:
@@ -275,25 +297,26 @@ def lock_profiles(*, customer_ids: Sequence[int]) -> None:
             _lock(cursor, customer_ids)
 
 
-def _scope(customer_ids: Sequence[int] | None) -> tuple[dict[str, str], dict[str, list[int]]]:
-    """How each statement is narrowed to these customers."""
+def _scope(customer_ids: Sequence[int] | str | None) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """How each statement is narrowed to these customers (a query of ids may name them, and None means all)."""
     if customer_ids is None:
         return dict.fromkeys(("receipts", "lines", "customers", "people", "known"), "true"), {}
-    theirs = "customer_id = ANY(%(customers)s)"
+    chosen = f"IN ({customer_ids})" if isinstance(customer_ids, str) else "= ANY(%(customers)s)"
+    theirs = f"customer_id {chosen}"
     return {
         "receipts": theirs,
         "lines": theirs,
         "customers": theirs,
-        "people": "customer.id = ANY(%(customers)s)",
-        "known": "known." + theirs,
-    }, {"customers": list(customer_ids)}
+        "people": f"customer.id {chosen}",
+        "known": f"known.{theirs}",
+    }, {} if isinstance(customer_ids, str) else {"customers": list(customer_ids)}
 
 
 def _columns(table: str, columns: tuple[str, ...]) -> str:
     return ", ".join(f"{table}.{column}" for column in columns)
 
 
-def _lock(cursor: Any, customer_ids: Sequence[int] | None) -> None:
+def _lock(cursor: Any, customer_ids: Sequence[int] | str | None) -> None:
     """Make sure that these customers have profiles, and hold them until the transaction ends."""
     scope, params = _scope(customer_ids)
     cursor.execute(

@@ -15,7 +15,9 @@ from django.utils.translation import gettext as _
 
 from crm import bell
 from crm.importing.columns import REASON, positions
+from crm.importing.customers import CustomerImporter
 from crm.importing.merging import Importer
+from crm.importing.products import HouseholdImporter, ProductImporter
 from crm.importing.reading import CsvFile, FileRefused
 from crm.importing.receipts import ReceiptImporter
 from crm.importing.staging import Staging, explain_with
@@ -23,7 +25,9 @@ from crm.importing.staging import Staging, explain_with
 Progress = Callable[[float, str], None]
 """Told the share that is done (0 to 1) and what is going on, in words."""
 
-IMPORTERS: dict[str, type[Importer]] = {importer.kind: importer for importer in (ReceiptImporter,)}
+IMPORTERS: dict[str, type[Importer]] = {
+    importer.kind: importer for importer in (CustomerImporter, HouseholdImporter, ProductImporter, ReceiptImporter)
+}
 KINDS = tuple(IMPORTERS)
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('regulars import'))"

@@ -35,7 +35,7 @@ class Staging:
         self.cursor = cursor
         self.rows = 0
         self._bad: list[str] = []
-        definitions = ", ".join(f"{name} {sql_type}" for name, sql_type in columns.items())
+        definitions = ", ".join(f'"{name}" {sql_type}' for name, sql_type in columns.items())
         cursor.execute(f"CREATE TEMP TABLE import_row (row integer NOT NULL, {definitions}) ON COMMIT DROP")
         cursor.execute("CREATE TEMP TABLE import_problem (row integer, key text, reason text) ON COMMIT DROP")
 
@@ -53,7 +53,8 @@ class Staging:
         explain: Callable[[list[str]], str],
     ) -> None:
         """Copy the rows. ``key`` names what a bad row belongs to; ``explain`` says all that is wrong with its cells."""
-        into = f"COPY import_row (row, {', '.join(copied)}) FROM STDIN"
+        names = ", ".join(f'"{name}"' for name in copied)
+        into = f"COPY import_row (row, {names}) FROM STDIN"
         good: list[str] = []
         for number, cells, problem in rows:
             self.rows += 1

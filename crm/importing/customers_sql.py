@@ -1,0 +1,207 @@
+"""The statements that turn staged rows into customers, in their order. Parameters: now, and the reasons of refusals."""
+
+from crm.models import Channel
+
+TEXTS = {
+    "first_name": 200,
+    "last_name": 200,
+    "age_band": 50,
+    "language": 10,
+    "address": 500,
+    "city": 200,
+    "region": 200,
+    "country": 100,
+    "postcode": 20,
+    "income_band": 50,
+    "social_group": 50,
+    "housing": 50,
+    "occupation": 200,
+    "work_pattern": 50,
+    "job_title": 200,
+    "family_situation": 100,
+    "lifestyle": 200,
+    "source": 100,
+    "goal": 100,
+}
+WORDS = ("pets", "interests", "opinions", "values", "tags")
+KEYED = ("first_name", "last_name", "email", "phone", "postcode", "country")
+
+_BLANK_TEXTS = (*TEXTS, "email", "phone", "gender", "preferred_channel")
+_MAYBE = ("birth_date", "household_size", "children", "registered_at")
+_FIELDS = tuple(f'"{name}"' for name in (*_BLANK_TEXTS, *_MAYBE, *WORDS))  # "values" is a word of SQL
+_WRITTEN = (*_FIELDS, "household_id", "company_id")
+
+_MERGED = ", ".join(
+    [
+        *(f"""coalesce(nullif(new."{name}", ''), known."{name}", '') AS "{name}" """ for name in _BLANK_TEXTS),
+        *(f"""coalesce(new."{name}", known."{name}") AS "{name}" """ for name in _MAYBE),
+        *(f"""coalesce(nullif(new."{name}", '{{}}'), known."{name}", '{{}}') AS "{name}" """ for name in WORDS),
+        "coalesce(household.id, known.household_id) AS household_id",
+        "coalesce(company.id, known.company_id) AS company_id",
+    ]
+)
+
+_REFUSE_AGAIN = """
+    INSERT INTO import_problem (row, key, reason)
+    SELECT row, customer_id, replace(%(again)s, '{row}', first::text)
+      FROM (SELECT row, customer_id, min(row) OVER (PARTITION BY customer_id) AS first FROM import_row) AS numbered
+     WHERE row > first
+"""
+
+_REFUSE_ERASED = """
+    INSERT INTO import_problem (row, key, reason)
+    SELECT new.row, new.customer_id, %(erased)s
+      FROM import_row AS new
+     WHERE EXISTS (SELECT FROM crm_customer AS customer
+                    WHERE customer.number = new.customer_id AND customer.erased_at IS NOT NULL)
+        OR EXISTS (SELECT FROM import_hash AS hashed
+                     JOIN crm_suppression AS suppression ON suppression.address_hash = hashed.hash
+                    WHERE hashed.row = new.row AND suppression.channel = 'email' AND suppression.reason = 'erased'
+                      AND NOT EXISTS (SELECT FROM crm_customer AS customer WHERE customer.number = new.customer_id))
+"""
+
+_REFUSE_CARD = """
+    INSERT INTO import_problem (row, key, reason)
+    SELECT new.row, new.customer_id, %(other_card)s
+      FROM (SELECT row, customer_id, card_number, min(row) OVER (PARTITION BY card_number) AS first
+              FROM import_row WHERE card_number <> '') AS new
+      LEFT JOIN crm_loyaltycard AS card ON card.number = new.card_number
+      LEFT JOIN crm_customer AS owner ON owner.id = card.customer_id
+      LEFT JOIN crm_customer AS named ON named.number = new.customer_id
+     WHERE new.row > new.first OR (owner.number <> new.customer_id AND named.merged_into_id IS NULL)
+"""
+
+_DROP_REFUSED = "DELETE FROM import_row AS line USING import_problem AS problem WHERE problem.row = line.row"
+
+REFUSE = (_REFUSE_AGAIN, _DROP_REFUSED, _REFUSE_ERASED, _DROP_REFUSED, _REFUSE_CARD, _DROP_REFUSED)
+
+REFERENCES = (
+    """
+    INSERT INTO crm_household (number)
+    SELECT DISTINCT household_id FROM import_row
+     WHERE household_id <> '' AND NOT EXISTS (SELECT FROM crm_household WHERE number = household_id)
+     ORDER BY household_id ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO crm_company (name, industry)
+    SELECT DISTINCT company, '' FROM import_row
+     WHERE company <> '' AND NOT EXISTS (SELECT FROM crm_company WHERE name = company)
+     ORDER BY company ON CONFLICT DO NOTHING
+    """,
+)
+
+# A merged customer's row says nothing: the survivor has a row, or a till, of their own.
+_TARGET = f"""
+    CREATE TEMP TABLE import_target ON COMMIT DROP AS
+    SELECT row, coalesce(known_id, nextval(pg_get_serial_sequence('crm_customer', 'id'))) AS id,
+           known_id IS NULL AS is_new,
+           number, {", ".join(_WRITTEN)}, card_number, consent_date, consent_source,
+           {", ".join(f"consent_{channel}" for channel in Channel.values)}, false AS is_changed
+      FROM (SELECT new.row, known.id AS known_id, new.customer_id AS number, {_MERGED}, new.card_number,
+                   new.consent_date, new.consent_source,
+                   {", ".join(f"new.consent_{channel}" for channel in Channel.values)}
+              FROM import_row AS new
+              LEFT JOIN crm_customer AS known ON known.number = new.customer_id
+              LEFT JOIN crm_household AS household ON household.number = nullif(new.household_id, '')
+              LEFT JOIN crm_company AS company ON company.name = nullif(new.company, '')
+             WHERE known.merged_into_id IS NULL
+             ORDER BY new.row) AS merged
+"""
+
+_COMPARE = f"""
+    UPDATE import_target AS target SET is_changed = true
+      FROM crm_customer AS known
+     WHERE known.id = target.id
+       AND ({", ".join(f"known.{field}" for field in _WRITTEN)})
+           IS DISTINCT FROM ({", ".join(f"target.{field}" for field in _WRITTEN)})
+"""
+TARGET = (_TARGET, "ANALYZE import_target", _COMPARE)
+
+KEYS_TABLE = """
+    CREATE TEMP TABLE import_keys (id bigint, email_key text, phone_key text, search_text text, name_key bytea)
+    ON COMMIT DROP
+"""
+KEYS_WANTED = f"SELECT id, number, {', '.join(KEYED)} FROM import_target WHERE is_new OR is_changed ORDER BY id"
+
+_KEYS = ("email_key", "phone_key", "search_text", "name_key")
+
+_UPDATE = f"""
+    UPDATE crm_customer AS customer
+       SET {", ".join(f"{field} = target.{field}" for field in _WRITTEN)},
+           {", ".join(f"{field} = keys.{field}" for field in _KEYS)}
+      FROM import_target AS target JOIN import_keys AS keys ON keys.id = target.id
+     WHERE customer.id = target.id AND target.is_changed
+"""
+
+_INSERT = f"""
+    INSERT INTO crm_customer (id, number, {", ".join(_WRITTEN)}, {", ".join(_KEYS)})
+    SELECT target.id, target.number, {", ".join(f"target.{field}" for field in _WRITTEN)},
+           {", ".join(f"keys.{field}" for field in _KEYS)}
+      FROM import_target AS target JOIN import_keys AS keys ON keys.id = target.id
+     WHERE target.is_new
+     ORDER BY target.id
+"""
+
+_PROFILES = "INSERT INTO crm_customerprofile (customer_id) SELECT id FROM import_target WHERE is_new ORDER BY id"
+
+_CARDS = """
+    WITH new AS (
+        INSERT INTO crm_loyaltycard (number, customer_id, issued_at)
+        SELECT card_number, id, coalesce(registered_at, %(now)s) FROM import_target AS target
+         WHERE card_number <> '' AND NOT EXISTS (SELECT FROM crm_loyaltycard WHERE number = target.card_number)
+         ORDER BY card_number
+        RETURNING customer_id
+    )
+    UPDATE import_target SET is_changed = true WHERE id IN (SELECT customer_id FROM new) AND NOT is_new
+"""
+
+WRITE = (_UPDATE, _INSERT, _PROFILES, _CARDS)
+
+_ANY_STATEMENT = " OR ".join(f"consent_{channel} IS NOT NULL" for channel in Channel.values)
+STATING = f"SELECT id FROM import_target WHERE {_ANY_STATEMENT}"
+
+# A yes over a no needs a later date and its source; an older statement than the one that counts says nothing new.
+_STATEMENTS = f"""
+    CREATE TEMP TABLE import_statement ON COMMIT DROP AS
+    SELECT said.id, said.channel, said.granted, coalesce(said.stated_at, %(now)s) AS stated_at, said.source,
+           current.granted IS DISTINCT FROM said.granted
+           AND (current.granted IS NULL
+                OR coalesce(said.stated_at > current.stated_at, NOT said.granted)
+                   AND (NOT said.granted OR said.source <> '')) AS counts,
+           coalesce(said.granted AND NOT current.granted, false) AS would_override
+      FROM (SELECT target.id, target.consent_date AS stated_at, target.consent_source AS source,
+                   one.channel, one.granted
+              FROM import_target AS target
+              CROSS JOIN LATERAL (VALUES {", ".join(f"('{c}', target.consent_{c})" for c in Channel.values)})
+                    AS one (channel, granted)
+             WHERE one.granted IS NOT NULL) AS said
+      LEFT JOIN LATERAL (SELECT consent.granted, consent.stated_at
+                           FROM crm_consent AS consent
+                          WHERE consent.customer_id = said.id AND consent.channel = said.channel
+                            AND consent.purpose = 'marketing'
+                          ORDER BY consent.stated_at DESC, consent.id DESC LIMIT 1) AS current ON true
+"""
+
+_STATE = """
+    INSERT INTO crm_consent (customer_id, channel, purpose, granted, stated_at, source)
+    SELECT id, channel, 'marketing', granted, stated_at, coalesce(nullif(source, ''), 'import')
+      FROM import_statement WHERE counts ORDER BY id, channel
+"""
+
+_STATED_CHANGES = """
+    UPDATE import_target SET is_changed = true
+     WHERE NOT is_new AND id IN (SELECT id FROM import_statement WHERE counts)
+"""
+
+CONSENTS = (_STATEMENTS, _STATE, _STATED_CHANGES)
+STATED = "SELECT DISTINCT id FROM import_statement WHERE counts"
+
+CHANGED = "SELECT id FROM import_target WHERE is_new OR is_changed"
+
+COUNT = """
+    SELECT (SELECT count(*) FROM import_target WHERE is_new),
+           (SELECT count(*) FROM import_target WHERE is_changed),
+           (SELECT count(*) FROM import_row) - (SELECT count(*) FROM import_target WHERE is_new OR is_changed),
+           (SELECT count(*) FROM import_problem),
+           (SELECT count(*) FROM import_statement WHERE would_override AND NOT counts)
+"""
