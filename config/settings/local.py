@@ -4,6 +4,9 @@ from config import embedded, env
 from config.settings.base import *  # noqa: F403 - settings modules extend one another this way
 from config.settings.base import DATA_DIR
 
+# The demo's shops are there; a shop of one's own says where it is.
+TIME_ZONE = CELERY_TIMEZONE = env.time_zone("REGULARS_TIME_ZONE", "America/New_York")
+
 DEBUG = env.flag("REGULARS_DEBUG", False)
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 INTERNAL_IPS = ["127.0.0.1"]

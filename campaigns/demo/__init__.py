@@ -1,0 +1,1 @@
+"""The demo shop: the published purchases of Complete Journey, with synthetic people (``manage.py load_demo``)."""
