@@ -6,8 +6,8 @@ lines, shops, products, categories, and what is known about 801 of the household
 Of a line's amounts, ``sales_value`` is what the shop received, so it is the line's total. ``retail_disc`` (the loyalty
 card's price cut) and ``coupon_match_disc`` (the shop's own match of a coupon) were taken off before: the discount.
 ``coupon_disc`` is a manufacturer's coupon, which the manufacturer pays back to the shop: a way of paying, no discount.
-Timestamps are UTC without a zone; the shops are in America/New_York. Their wall clock is shifted by whole weeks, so that
-weekdays and opening hours stay, and the year ends on the Sunday before today.
+Timestamps are UTC without a zone; the shops are in America/New_York. Their wall clock is shifted by whole weeks, so
+that weekdays and opening hours stay, and the year ends on the Sunday before today.
 """
 
 import csv
