@@ -22,6 +22,17 @@ BACK_OFFICE = {
     "auth.user": ("", "vac"),
     "auth.group": ("", "v"),
     "crm.apitoken": ("", "vad"),
+    "crm.category": ("v", "vacd"),
+    "crm.company": ("v", "vacd"),
+    "crm.consent": ("v", "va"),
+    "crm.customer": ("v", "vac"),
+    "crm.household": ("v", "vacd"),
+    "crm.job": ("v", "v"),
+    "crm.loyaltycard": ("v", "vac"),
+    "crm.product": ("v", "vacd"),
+    "crm.receipt": ("v", "v"),
+    "crm.shop": ("", "vac"),
+    "crm.store": ("v", "vacd"),
 }
 ACTIONS = {"v": "view", "a": "add", "c": "change", "d": "delete"}
 
@@ -29,7 +40,7 @@ ACTIONS = {"v": "view", "a": "add", "c": "change", "d": "delete"}
 # by the program, customers are erased rather than deleted, a persona's segment goes with it, accounts are switched off.
 WITHHELD = {
     **dict.fromkeys(("auth.permission", "crm.changemark"), "vacd"),
-    **dict.fromkeys(("crm.receipt", "crm.receiptline", "crm.loyaltyentry", "crm.consent", "crm.suppression"), "acd"),
+    **dict.fromkeys(("crm.receipt", "crm.receiptline", "crm.loyaltyentry", "crm.suppression"), "acd"),
     **dict.fromkeys(("crm.customerprofile", "crm.customercategory", "crm.receiptmail", "crm.job"), "acd"),
     **dict.fromkeys(("crm.webvisit", "crm.wishlistitem", "crm.review", "crm.answer"), "acd"),
     **dict.fromkeys(("segments.membership", "segments.membershipevent"), "acd"),
@@ -39,6 +50,7 @@ WITHHELD = {
     **dict.fromkeys(("crm.customer", "crm.loyaltycard", "crm.shop", "auth.user"), "d"),
     "auth.group": "acd",
     "crm.apitoken": "c",
+    "crm.consent": "cd",
     "campaigns.delivery": "ad",
 }
 
@@ -80,7 +92,7 @@ def test_every_permission_is_an_administrators_or_withheld_with_a_reason() -> No
     "model", ["receipt", "receiptline", "loyaltyentry", "consent", "customerprofile", "changemark"]
 )
 def test_no_role_can_edit_facts_or_what_is_derived_from_them(model: str) -> None:
-    editing = {f"crm.{action}_{model}" for action in ("add", "change", "delete")}
+    editing = {f"crm.{action}_{model}" for action in ("change", "delete")}
     assert editing.isdisjoint(permissions("Administrator"))
 
 
@@ -108,7 +120,8 @@ def test_the_back_office_opens_to_a_role_as_declared(role: str, label: str, clie
     pages = {"v": reverse(f"{name}_changelist"), "a": reverse(f"{name}_add")}
     answers = {action: client.get(page).status_code for action, page in pages.items()}
     refused = 302 if role == "Shop staff" else 403  # to the log-in of the back office
-    assert answers == {action: 200 if action in allowed else refused for action in pages}
+    opened = 302 if label == "crm.shop" else 200  # its list leads on to its one row
+    assert answers == {"v": opened if "v" in allowed else refused, "a": 200 if "a" in allowed else refused}
     request = client.get(reverse("start")).wsgi_request
     model_admin = admin.site._registry[apps.get_model(label)]
     may = {action: getattr(model_admin, f"has_{word}_permission")(request) for action, word in ACTIONS.items()}

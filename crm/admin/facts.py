@@ -1,0 +1,156 @@
+"""Receipts, consents, loyalty and jobs: to be read. Facts come from the till, imports and the API."""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeDateFilter
+
+from crm import consents, customers, money
+from crm.admin.base import FactAdmin, FactInline, RecordAdmin
+from crm.models import Consent, Customer, Job, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine
+
+MOST_FOUND = 200
+
+
+def of_customers_found(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    """The rows of the customers that the text means, for any model with a ``customer``."""
+    found = customers.search(text=text, limit=MOST_FOUND)
+    return rows.filter(customer__in=[customer.pk for customer in found])
+
+
+class LineInline(FactInline):
+    model = ReceiptLine
+    fk_name = "receipt"
+    fields = ["position", "product", "quantity", "unit_price", "discount", "total"]
+    readonly_fields = fields
+    verbose_name_plural = _("lines")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReceiptLine]:
+        return super().get_queryset(request).select_related("product")
+
+    @admin.display(description=_("discount"))
+    def discount(self, line: ReceiptLine) -> str:
+        return money.show(line.discount_minor) if line.discount_minor else ""
+
+    @admin.display(description=_("total"))
+    def total(self, line: ReceiptLine) -> str:
+        return money.show(line.total_minor)
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(FactAdmin):
+    list_display = ["external_id", "kind", "store", "customer", "sold_at", "total"]
+    list_filter = [("sold_on", RangeDateFilter), "kind", "channel", "store"]
+    list_filter_submit = True
+    list_select_related = ["store", "customer"]
+    ordering = ["-sold_on", "-id"]  # an index leads
+    search_fields = ["external_id"]
+    search_help_text = _("Receipt number, or a customer's name, card, phone or e-mail")
+    inlines = [LineInline]
+    fieldsets = [
+        (None, {"fields": ["external_id", "kind", "sold_at", "store", "customer", "total", "discount", "payment"]}),
+        (_("Where it came from"), {"fields": ["source", "channel", "recorded_at", "recorded_by", "returns"]}),
+    ]
+
+    @admin.display(description=_("total"), ordering="total_minor")
+    def total(self, receipt: Receipt) -> str:
+        return money.show(receipt.total_minor)
+
+    @admin.display(description=_("discount"))
+    def discount(self, receipt: Receipt) -> str:
+        return money.show(receipt.discount_minor)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str
+    ) -> tuple[QuerySet[Receipt], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        numbered = queryset.filter(external_id=text)
+        return (numbered if numbered.exists() else of_customers_found(queryset, text)), False
+
+
+@admin.register(Consent)
+class ConsentAdmin(RecordAdmin):
+    """The ledger of statements. A new statement may be added; none is changed, the newest counts."""
+
+    list_display = ["customer", "channel", "granted", "stated_at", "source"]
+    list_filter = ["channel", "granted"]
+    list_select_related = ["customer"]
+    search_fields = ["customer__search_text"]
+    autocomplete_fields = ["customer"]
+    fields = ["customer", "channel", "granted", "stated_at", "source", "wording"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Consent], search_term: str
+    ) -> tuple[QuerySet[Consent], bool]:
+        return (of_customers_found(queryset, search_term) if search_term.strip() else queryset), False
+
+    def has_change_permission(self, request: HttpRequest, obj: Consent | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Consent | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
+        stated = {name: form.cleaned_data[name] for name in self.fields}
+        recorded = consents.record_consent(**stated, by=cast(User, request.user))
+        obj.__dict__.update(recorded.__dict__)
+
+
+class EntryInline(FactInline):
+    model = LoyaltyEntry
+    fields = ["recorded_at", "kind", "points", "receipt", "note"]
+    readonly_fields = fields
+    verbose_name_plural = _("points")
+    per_page = 20
+
+
+@admin.register(LoyaltyCard)
+class CardAdmin(RecordAdmin):
+    list_display = ["number", "customer", "status", "issued_at"]
+    list_filter = ["status"]
+    list_select_related = ["customer"]
+    search_fields = ["number"]
+    autocomplete_fields = ["customer"]
+    fields = ["number", "customer", "status"]
+    inlines = [EntryInline]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[LoyaltyCard], search_term: str
+    ) -> tuple[QuerySet[LoyaltyCard], bool]:
+        return (of_customers_found(queryset, search_term) if search_term.strip() else queryset), False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LoyaltyCard | None = None) -> list[str]:
+        """A card in use keeps its number and owner; it can be reported lost or closed."""
+        return ["number", "customer"] if obj else []
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "customer":
+            kwargs["queryset"] = Customer.objects.filter(pk__in=customers.live().values("pk"))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+@admin.register(Job)
+class JobAdmin(FactAdmin):
+    list_display = ["kind", "status", "done", "total", "created_by", "created_at", "finished_at"]
+    list_filter = ["status", "kind"]
+    list_select_related = ["created_by"]
+    fields = [
+        "kind",
+        "status",
+        "done",
+        "total",
+        "note",
+        "error",
+        "params",
+        "result",
+        "created_by",
+        "created_at",
+        "started_at",
+        "finished_at",
+    ]
