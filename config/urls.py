@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("m/", include("campaigns.urls")),
     path("api/", include("config.api")),
+    path("", include("crm.urls")),
 ]
 
 if settings.MAIL_CATCHER:  # never in production

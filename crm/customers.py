@@ -116,6 +116,17 @@ def look_up(*, text: str, limit: int = 10) -> Found:
     return Found(customers=found, exact=False)
 
 
+def by_card(*, number: str) -> list[Customer]:
+    """Who holds this card in use, or has this customer number: what a scanner reads off a card."""
+    squeezed = clean(number)[:100].replace(" ", "")
+    if not squeezed:
+        return []
+    cards = LoyaltyCard.objects.filter(number=squeezed, status=LoyaltyCard.Status.ACTIVE).order_by()
+    numbers = Customer.objects.filter(number=squeezed).order_by()
+    ids = cards.values_list("customer").union(numbers.values_list("pk"))
+    return list(live().filter(pk__in=[row[0] for row in ids]))
+
+
 def _exactly(written: str, limit: int) -> list[Customer]:
     """Each way of being named has an index of its own, so each is a query of its own in one union."""
     squeezed = written.replace(" ", "")

@@ -9,6 +9,11 @@ from django.conf import settings
 from django.utils.translation import get_language
 
 
+def locale() -> str:
+    """The current language as babel writes it."""
+    return (get_language() or "en").replace("-", "_")
+
+
 def to_minor(amount: Decimal) -> int:
     """Hundredths of the currency, rounded half up (away from zero)."""
     return int((amount * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP))
@@ -22,9 +27,14 @@ def show(amount_minor: int | None) -> str:
     """The amount as people of the current language write it, with the shop's currency; "" for None."""
     if amount_minor is None:
         return ""
-    return format_currency(
-        from_minor(amount_minor), settings.CURRENCY, locale=(get_language() or "en").replace("-", "_")
-    )
+    return format_currency(from_minor(amount_minor), settings.CURRENCY, locale=locale())
+
+
+def show_exact(price: Decimal) -> str:
+    """A unit price with all of its decimals, at least two: $1.29, $0.0375."""
+    places = max(2, -int(price.normalize().as_tuple().exponent))
+    pattern = re.sub(r"\.0+", "." + "0" * places, Locale.parse(locale()).currency_formats["standard"].pattern)
+    return format_currency(price, settings.CURRENCY, format=pattern, locale=locale(), currency_digits=False)
 
 
 def show_whole(amount_minor: int | None) -> str:
@@ -32,6 +42,5 @@ def show_whole(amount_minor: int | None) -> str:
     if amount_minor is None:
         return ""
     whole = (Decimal(amount_minor) / 100).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    locale = Locale.parse((get_language() or "en").replace("-", "_"))
-    pattern = re.sub(r"\.0+", "", locale.currency_formats["standard"].pattern)
-    return format_currency(whole, settings.CURRENCY, format=pattern, locale=locale, currency_digits=False)
+    pattern = re.sub(r"\.0+", "", Locale.parse(locale()).currency_formats["standard"].pattern)
+    return format_currency(whole, settings.CURRENCY, format=pattern, locale=locale(), currency_digits=False)

@@ -122,6 +122,7 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Bells that wait for nobody expire, so that a worker coming back does not hear an hour of them.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "receipts-by-mail": {"task": "crm.tasks.mail_receipts", "schedule": 15.0, "options": {"expires": 15}},
     "campaigns": {"task": "campaigns.tasks.dispatch", "schedule": 3.0, "options": {"expires": 3}},
     "segments-follow-the-facts": {"task": "segments.tasks.refresh_marked", "schedule": 2.0, "options": {"expires": 10}},
     # A new rule, a large import, and each new day of the shop make segments due for everybody.

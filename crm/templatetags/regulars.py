@@ -13,13 +13,9 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from crm import money as money_
+from crm.money import locale
 
 register = template.Library()
-
-
-def locale() -> str:
-    """The current language as babel writes it."""
-    return (get_language() or "en").replace("-", "_")
 
 
 @register.filter

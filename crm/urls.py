@@ -1,0 +1,18 @@
+"""The till at /till/, receipts at /r/."""
+
+from django.urls import path
+
+from crm.views import receipts, till
+
+urlpatterns = [
+    path("r/<uuid:public_id>/", receipts.receipt, name="receipt"),
+    path("till/", till.till, name="till"),
+    path("till/store/", till.choose_store, name="till-store"),
+    path("till/scan/", till.scan, name="till-scan"),
+    path("till/products/", till.product_list, name="till-products"),
+    path("till/customers/", till.customer_list, name="till-customers"),
+    path("till/customers/new/", till.customer_form, name="till-customer-form"),
+    path("till/customers/<int:pk>/", till.customer_card, name="till-customer"),
+    path("till/sales/", till.sale, name="till-sale"),
+    path("till/receipts/<uuid:public_id>/email/", till.email, name="till-email"),
+]

@@ -1,0 +1,1 @@
+"""Pages of the records outside the back office."""
