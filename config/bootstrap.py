@@ -93,7 +93,10 @@ def _install_front_end() -> None:
     if _read(stamp) == wanted:
         return
     _say("Installing the front-end packages.")
-    _run([*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "npm can't install.")
+    _run(
+        [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"],
+        "npm can't install.",
+    )
     stamp.write_text(wanted)
 
 

@@ -7,7 +7,7 @@ from config.embedded import EmbeddedError, unused
 from config.settings.base import DATA_DIR
 
 # Only what we made ourselves goes: REGULARS_DATA may point at a folder that holds other things too.
-OURS = ("beat", "demo-loaded", "demo-started", "keeper.log", "log", "mail", "media", "postgres")
+OURS = ("beat", "demo-loaded", "demo-started", "keeper.log", "log", "mail", "media", "postgres", "programs")
 OURS_TOO = ("postgres.new", "run.json", "run.lock", "secrets", "keeper.lock", "start.lock")
 
 

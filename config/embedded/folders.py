@@ -13,6 +13,9 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from config.embedded.places import Account, EmbeddedError
 
@@ -26,16 +29,15 @@ def lend_passage(
     if account.is_us:
         return
     target = target.resolve()
-    folders = [folder for folder in (*reversed(target.parents), target) if not _may_pass(folder, account)]
-    known = [Path(entry["path"]) for entry in _entries().values()]
-    for folder in [*folders, *(k for k in known if k in target.parents and k not in folders)]:
-        opened = _lend(folder, user)
-        if opened and not (quiet and folder.is_relative_to(quiet)):
-            say(f"{folder} lets others pass through (o+x) while the servers run as {account.name}.")
-        if not _may_pass(folder, account):
-            raise EmbeddedError(
-                f"The account {account.name} can't pass through {folder}; choose another REGULARS_DATA."
-            )
+    with _register():  # what is passable only thanks to somebody else must not close between the look and our entry
+        for folder in (*reversed(target.parents), target):
+            path = _entry_path(folder)
+            if _may_pass(folder, account) and not path.exists():
+                continue
+            if _lend(folder, path, user) and not (quiet and folder.is_relative_to(quiet)):
+                say(f"{folder} lets others pass through (o+x) while the servers run as {account.name}.")
+            if not _may_pass(folder, account):
+                raise EmbeddedError(f"{account.name} can't pass through {folder}; choose another REGULARS_DATA.")
 
 
 def take_back(user: int) -> None:
@@ -43,7 +45,8 @@ def take_back(user: int) -> None:
     if os.geteuid() != 0 or not REGISTER.is_dir():
         return
     with _register():
-        for path, entry in _entries().items():
+        for path in [path for path in REGISTER.iterdir() if path.suffix != ".new"]:
+            entry = _read(path)
             entry["users"] = [pid for pid in entry["users"] if pid != user and _alive(pid)]
             if entry["users"]:
                 _write(path, entry)
@@ -54,16 +57,15 @@ def take_back(user: int) -> None:
             path.unlink()
 
 
-def _lend(folder: Path, user: int) -> bool:
-    with _register():
-        path = REGISTER / hashlib.sha256(os.fsencode(folder)).hexdigest()[:24]
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        entry = _entries().get(path) or {"path": str(folder), "mode": mode, "users": []}
-        _write(path, {**entry, "users": sorted({*entry["users"], user})})
-        if mode & stat.S_IXOTH:
-            return False
-        folder.chmod(mode | stat.S_IXOTH)
-        return True
+def _lend(folder: Path, path: Path, user: int) -> bool:
+    """Note that `user` relies on the folder, then open it. True if that changed its mode."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    entry = _read(path) if path.exists() else {"path": str(folder), "mode": mode, "users": []}
+    _write(path, {**entry, "users": sorted({*entry["users"], user})})
+    if mode & stat.S_IXOTH:
+        return False
+    folder.chmod(mode | stat.S_IXOTH)
+    return True
 
 
 def _may_pass(folder: Path, account: Account) -> bool:
@@ -86,13 +88,16 @@ def _register() -> Iterator[None]:
         os.close(lock)
 
 
-def _entries() -> dict[Path, dict]:
-    if not REGISTER.is_dir():
-        return {}
-    return {path: json.loads(path.read_text()) for path in REGISTER.iterdir() if path.suffix != ".new"}
+def _entry_path(folder: Path) -> Path:
+    return REGISTER / hashlib.sha256(os.fsencode(folder)).hexdigest()[:24]
 
 
-def _write(path: Path, entry: dict) -> None:
+def _read(path: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = json.loads(path.read_text())
+    return entry
+
+
+def _write(path: Path, entry: dict[str, Any]) -> None:
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps(entry))
     draft.replace(path)
@@ -100,9 +105,6 @@ def _write(path: Path, entry: dict) -> None:
 
 def _alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    return True

@@ -32,7 +32,7 @@ _LOG_LIMIT = 10_000_000
 class Keeper:
     def __init__(self, places: Places, *, scratch: bool) -> None:
         self.places, self.scratch = places, scratch
-        self.account: Account = server_account(places.data)
+        self.account: Account = server_account(places)
         self.servers: dict[str, Server] = {}
         self.leases: dict[socket.socket, set[int]] = {}
         self.selector = selectors.DefaultSelector()

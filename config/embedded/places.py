@@ -79,8 +79,9 @@ def places_of(data_dir: Path | str) -> Places:
     return Places(Path(data_dir).absolute().resolve())
 
 
-def server_account(data: Path) -> Account:
-    """Who runs the servers: we ourselves, or, as root, the data folder's owner, else `postgres`, else `nobody`.
+def server_account(places: Places) -> Account:
+    """Who runs the servers: we ourselves, or, as root, the owner of the cluster or of the data folder, else `postgres`,
+    else `nobody`.
 
     PostgreSQL refuses to run as root. Raises EmbeddedError where root finds no other account.
     """
@@ -90,9 +91,10 @@ def server_account(data: Path) -> Account:
             if _has_entry(os.geteuid())
             else Account("", os.geteuid(), os.getegid())
         )
-    owner = data.stat().st_uid if data.exists() else 0
-    if owner and _has_entry(owner):
-        return _account(pwd.getpwuid(owner))
+    for folder in (places.cluster, places.data):
+        owner = folder.stat().st_uid if folder.exists() else 0
+        if owner and _has_entry(owner):
+            return _account(pwd.getpwuid(owner))
     for name in ("postgres", "nobody"):
         try:
             return _account(pwd.getpwnam(name))

