@@ -15,9 +15,10 @@ from campaigns import statistics as campaign_statistics
 from campaigns.models import Campaign
 from campaigns.statistics import Progress
 from crm import statistics as shop_statistics
+from crm.customer_attributes import STAGES
 from crm.models import Customer, Job, Product, Receipt
 from crm.statistics import Revenue
-from crm.templatetags.regulars import count, short_day
+from crm.templatetags.regulars import count, percent, short_day
 from segments import statistics as segment_statistics
 from segments.models import Segment
 from segments.statistics import Growth
@@ -40,6 +41,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
     user: Any = request.user  # the admin site lets nobody else in
     sees_revenue = user.has_perm("crm.view_receipt")
+    sees_customers = user.has_perm("crm.view_customer")
     sees_segments = user.has_perm("segments.view_segment")
     sees_campaigns = user.has_perm("campaigns.view_campaign")
     revenue = shop_statistics.revenue(now=now) if sees_revenue else None
@@ -53,6 +55,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "revenue": revenue,
         "revenue_chart": revenue_chart(revenue) if revenue else None,
         "bought": shop_statistics.customers_of_last_days(now=now) if sees_revenue else None,
+        "stages_chart": stages_chart(shop_statistics.customers_by_stage(now=now)) if sees_customers else None,
         "sees_segments": sees_segments,
         "segments": segments,
         "sees_campaigns": sees_campaigns,
@@ -89,6 +92,24 @@ def revenue_chart(revenue: Revenue) -> dict[str, Any]:
         "categories": names,
         "series": series,
         "height": 280,
+    }
+
+
+def stages_chart(stages: dict[str, int]) -> dict[str, Any] | None:
+    """Customers by lifecycle stage; None where there are none."""
+    total = sum(stages.values())
+    if not total:
+        return None
+    return {
+        "id": "stages",
+        "label": _("Customers by lifecycle stage"),
+        "kind": "bars",
+        "unit": "count",
+        "categories": [
+            f"{str(STAGES[stage]).capitalize()} ({percent(number / total)})" for stage, number in stages.items()
+        ],
+        "series": [{"name": _("Customers"), "values": list(stages.values()), "tone": "accent"}],
+        "height": 230,
     }
 
 

@@ -102,7 +102,7 @@ def _links(request: HttpRequest, entry: Entry) -> Iterator[str]:
         model_admin = admin.site._registry.get(apps.get_model(entry.model))
         if model_admin is not None and model_admin.has_view_permission(request):
             yield reverse(f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_changelist")
-    elif not entry.permission or request.user.has_perm(entry.permission):  # type: ignore[union-attr] # staff are logged in
+    elif not entry.permission or request.user.has_perm(entry.permission):
         try:
             yield reverse(entry.url)
         except NoReverseMatch:

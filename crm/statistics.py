@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db.models import Count, Q, Sum
-from django.utils import timezone
 
-from crm.models import CustomerProfile, Receipt, ReceiptKind
+from crm.attributes import Scope
+from crm.customer_attributes import lifecycle
+from crm.days import shop_day
+from crm.models import Customer, CustomerProfile, Receipt, ReceiptKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,7 @@ def change(now_minor: int, before_minor: int) -> float | None:
 
 def revenue(*, now: datetime, weeks: int = 13) -> Revenue:
     """The last ``weeks`` complete weeks and as many before, in one query that reads only an index."""
-    today = timezone.localdate(now)
+    today = shop_day(now)
     monday = today - timedelta(days=today.weekday())
     first = monday - timedelta(weeks=2 * weeks)
     days = _by_day(first, today)
@@ -110,11 +112,18 @@ def revenue(*, now: datetime, weeks: int = 13) -> Revenue:
 
 def customers_of_last_days(*, now: datetime, days: int = 28) -> Customers:
     """Customers with a purchase in the last ``days`` days, today included."""
-    since = timezone.localdate(now) - timedelta(days=days - 1)
+    since = shop_day(now) - timedelta(days=days - 1)
     counted = CustomerProfile.objects.filter(last_sold_on__gte=since).aggregate(
         bought=Count("pk"), first_time=Count("pk", filter=Q(first_sold_on__gte=since))
     )
     return Customers(**counted)
+
+
+def customers_by_stage(*, now: datetime) -> dict[str, int]:
+    """How many live customers are in each lifecycle stage, in the stages' order. One query."""
+    stages = lifecycle(Scope(now=now, today=shop_day(now)))
+    live = Customer.objects.filter(merged_into=None, erased_at=None)
+    return live.aggregate(**{stage: Count("pk", filter=who) for stage, who in stages.items()})
 
 
 def _by_day(first: date, last: date) -> Mapping[date, Sales]:

@@ -39,6 +39,12 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 @register.filter
+def share_of(part: float | None, whole: float | None) -> float | None:
+    """A share of one: ``12|share_of:48`` -> 0.25; None where there is nothing to share."""
+    return part / whole if part is not None and whole else None
+
+
+@register.filter
 def compact(number: float | None) -> str:
     """A large number in short: 1234567 -> 1.2M; up to 9,999 it stays exact; "" for None."""
     if number is None:
