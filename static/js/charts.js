@@ -65,7 +65,7 @@
     return (value) => plain.format(value);
   }
 
-  function option(spec, colours, locale, currency) {
+  function option(spec, colours, locale, currency, width) {
     const say = writer(spec.unit, locale, currency, false);
     const sayShort = writer(spec.unit, locale, currency, true);
     const base = {
@@ -84,7 +84,7 @@
       inverse: lying,
       axisTick: { show: false },
       axisLine: { lineStyle: { color: colours.line } },
-      axisLabel: { color: colours.text, hideOverlap: true, ...(lying ? { width: 150, overflow: "truncate" } : {}) },
+      axisLabel: { color: colours.text, hideOverlap: true, ...nameSpace(spec, lying, width) },
     };
     const numbers = {
       type: "value",
@@ -96,7 +96,7 @@
     return {
       ...base,
       grid: {
-        left: 2, right: 20, top: many ? 40 : 12, bottom: 6,
+        left: 2, right: lying ? 44 : 20, top: many ? 40 : 12, bottom: 6,
         outerBounds: { left: 2, right: 2, top: 0, bottom: 6 }, outerBoundsContain: "axisLabel",
       },
       legend: many
@@ -113,20 +113,34 @@
       },
       xAxis: lying ? numbers : { ...names, boundaryGap: spec.kind !== "line" },
       yAxis: lying ? names : numbers,
-      series: spec.series.map((one, index) => line(spec, one, index, colours)),
+      series: spec.series.map((one, index) => line(spec, one, index, colours, sayShort)),
     };
   }
 
-  function line(spec, one, index, colours) {
+  /* Few names are all shown, on several lines if need be; of many, as many as there is room for. */
+  function nameSpace(spec, lying, width) {
+    if (lying) return { width: Math.min(180, width * 0.4), overflow: "truncate" };
+    if (spec.kind === "line" || spec.categories.length > 6) return {};
+    return { interval: 0, hideOverlap: false, width: (width - 48) / spec.categories.length - 6, overflow: "break", lineHeight: 15 };
+  }
+
+  function line(spec, one, index, colours, say) {
     const colour = colours[one.tone] || colours[ORDER[index % ORDER.length]];
     const quiet = one.tone === "quiet";
+    const lying = spec.kind === "bars";
     const shape = spec.kind === "line"
       ? {
           type: "line", symbol: "circle", symbolSize: 6, showSymbol: !quiet && spec.categories.length < 40,
           lineStyle: { width: quiet ? 2 : 2.5, type: quiet ? "dashed" : "solid", color: colour },
           z: quiet ? 1 : 2,
         }
-      : { type: "bar", barMaxWidth: spec.kind === "bars" ? 18 : 36, barGap: "15%", stack: spec.stacked ? "all" : undefined };
+      : {
+          type: "bar",
+          label: lying && !spec.stacked && spec.series.length === 1
+            ? { show: true, position: "right", color: colours.text, formatter: (point) => say(point.value) }
+            : undefined,
+          barMaxWidth: spec.kind === "bars" ? 18 : 36, barGap: "15%", stack: spec.stacked ? "all" : undefined,
+        };
     const radius = spec.stacked ? 0 : spec.kind === "bars" ? [0, 3, 3, 0] : [3, 3, 0, 0];
     const reference = index === 0 && spec.reference !== undefined && spec.reference !== null
       ? {
@@ -160,7 +174,7 @@
       }
       new ResizeObserver(() => chart.resize({ animation: { duration: 0 } })).observe(place);
     }
-    chart.setOption(option(spec, palette(), place.dataset.locale, place.dataset.currency), true);
+    chart.setOption(option(spec, palette(), place.dataset.locale, place.dataset.currency, place.clientWidth), true);
   }
 
   function drawAll(root) {
