@@ -4,4 +4,4 @@ from django.utils.translation import gettext_lazy as _
 
 class PersonasConfig(AppConfig):
     name = "personas"
-    verbose_name = _("Personas")
+    verbose_name = _("Who to talk to")

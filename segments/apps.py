@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 class SegmentsConfig(AppConfig):
     name = "segments"
-    verbose_name = _("Segments")
+    verbose_name = _("Who to talk to")
 
     def ready(self) -> None:
         from segments import measures
