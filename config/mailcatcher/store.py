@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email.header import decode_header, make_header
 from email.message import EmailMessage
-from email.parser import BytesHeaderParser, BytesParser
-from email.policy import compat32, default
+from email.parser import BytesParser
+from email.policy import default
 from pathlib import Path
+from typing import BinaryIO
 
+_SUBJECT = re.compile(rb"^Subject:((?:.*)(?:\r?\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
+_FOLD = re.compile(r"\r?\n[ \t]+")
 _KEY = re.compile(r"[0-9]{19}-[0-9a-f]+")
 
 
@@ -37,6 +40,7 @@ class Mailbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._count = 0
+        self._lines: BinaryIO | None = None
 
     @property
     def _index(self) -> Path:
@@ -47,10 +51,11 @@ class Mailbox:
         self._count += 1
         key = f"{time.time_ns():019d}-{os.getpid():x}{self._count:06x}"
         entry = Entry(key, sender, recipients, _subject(content), len(content))
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._lines is None:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lines = self._index.open("ab", buffering=0)
         self._path(key).write_bytes(content)
-        with self._index.open("ab") as index:
-            index.write(json.dumps(asdict(entry)).encode() + b"\n")
+        self._lines.write(json.dumps(asdict(entry)).encode() + b"\n")
         return entry
 
     def entries(self, recipient: str = "") -> Iterator[Entry]:
@@ -96,9 +101,10 @@ def _read_entry(line: bytes) -> Entry | None:
 
 
 def _subject(content: bytes) -> str:
-    head = content.partition(b"\r\n\r\n")[0].partition(b"\n\n")[0]
-    value = BytesHeaderParser(policy=compat32).parsebytes(head).get("Subject", "")
+    """Read for every message that comes, so without a parser for all that is not asked for."""
+    found = _SUBJECT.search(content.partition(b"\r\n\r\n")[0].partition(b"\n\n")[0])
+    value = _FOLD.sub(" ", found[1].decode("utf-8", "replace")).strip() if found else ""
     try:
-        return str(make_header(decode_header(value)))
+        return str(make_header(decode_header(value))) if "=?" in value else value
     except (ValueError, LookupError):
-        return str(value)
+        return value

@@ -32,9 +32,9 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the serve
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(module_tmp_path: Path) -> Path:
     """A data folder whose cluster exists, shared by the tests that don't ask for a fresh one."""
-    data = tmp_path_factory.mktemp("made") / "data"
+    data = module_tmp_path / "data"
     embedded.hold(data, "postgres", scratch=True).release()
     return data
 

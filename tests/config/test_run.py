@@ -19,9 +19,9 @@ OPEN = "Ctrl-C closes the shop"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(module_tmp_path: Path) -> Path:
     """One data folder for all: its database is migrated once."""
-    return tmp_path_factory.mktemp("shop") / "data"
+    return module_tmp_path / "data"
 
 
 @pytest.fixture
