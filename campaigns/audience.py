@@ -56,12 +56,15 @@ _FREEZE = """,
 written AS (
     INSERT INTO campaigns_delivery (campaign_id, occurrence, unit, customer_id, channel, address, address_key,
         variant_id, status, reason, assigned_at)
-    SELECT %(campaign)s, 'launch', 'p' || id, id, %(channel)s, address, address_key, {variant}, status, reason, %(now)s
+    SELECT %(campaign)s, 'launch', 'p' || id, id, %(channel)s, address, address_key,
+        CASE WHEN reason = '' THEN {variant} END, status, reason, %(now)s
     FROM fated ORDER BY id
     RETURNING status, reason
 )
 SELECT status, reason, count(*) FROM written GROUP BY status, reason
 """
+"""Whoever falls away before the draw has no variant; whoever falls away at the claim keeps theirs, and their arm."""
+_SAMPLE = "SELECT id FROM fated WHERE {where} ORDER BY sha256(convert_to(%(seed)s || id, 'UTF8')) LIMIT %(count)s"
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,19 @@ _ORDER = (
 def preview_audience(*, campaign: Campaign, now: datetime) -> Audience:
     """What :func:`freeze_audience` would write at this moment, from the memberships as they are. NoDoor, see there."""
     return _count(_sql(campaign) + _COUNT, _params(campaign, now))
+
+
+def sample_audience(*, campaign: Campaign, step: str, now: datetime, count: int) -> list[int]:
+    """Some customers at a step of the waterfall: "total", "to_send", "held_out" or a reason; the same ones each time.
+
+    ValueError for an unknown step.
+    """
+    wheres = {"total": "true", "to_send": "status = 'pending'", "held_out": "status = 'held_out'"}
+    where = wheres.get(step) or "reason = %(step)s"
+    params = _params(campaign, now) | {"count": count, "step": step if step in wheres else Delivery.Reason(step)}
+    with connection.cursor() as cursor:
+        cursor.execute(_sql(campaign) + _SAMPLE.format(where=where), params)
+        return [key for (key,) in cursor.fetchall()]
 
 
 def freeze_audience(*, campaign: Campaign, now: datetime) -> Audience:

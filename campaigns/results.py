@@ -5,7 +5,6 @@ draw to N days later, net of returns. People merged since are one unit; a househ
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,40 +13,11 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from campaigns.books import Books, books
 from campaigns.models import Campaign, Delivery
 
 DAYS_BEFORE = 28
 """How many days before the launch the plot begins."""
-
-Status = Delivery.Status
-
-
-@dataclass(frozen=True)
-class Books:
-    """What became of everybody in the audience. ``unclear``: their bytes left, and no answer came."""
-
-    audience: int
-    not_sent: tuple[tuple[str, int], ...]
-    held_out: int
-    accepted: int
-    failed: tuple[tuple[str, int], ...]
-    unclear: int
-    to_go: int
-    cancelled: int
-
-    @property
-    def not_sent_total(self) -> int:
-        return sum(count for _reason, count in self.not_sent)
-
-    @property
-    def failed_total(self) -> int:
-        return sum(count for _reason, count in self.failed)
-
-    @property
-    def balance(self) -> bool:
-        """Promise 5: everybody is in exactly one place."""
-        parts = (self.not_sent_total, self.held_out, self.accepted, self.failed_total)
-        return self.audience == sum(parts) + self.unclear + self.to_go + self.cancelled
 
 
 @dataclass(frozen=True)
@@ -138,6 +108,11 @@ class Report:
     by_day: tuple[Day, ...]
 
     @property
+    def click_share(self) -> float:
+        """Of the messages that were accepted."""
+        return self.responses.clicked / self.books.accepted if self.books.accepted else 0.0
+
+    @property
     def is_complete(self) -> bool:
         return self.day >= self.days
 
@@ -146,8 +121,8 @@ def report(*, campaign: Campaign, now: datetime) -> Report:
     """The campaign's report as of now, in seven queries whatever its size."""
     started_at = campaign.launched_at
     days = campaign.attribution_days
-    arms = _arms(campaign, days)
-    sent, held_out = arms.get(False, Arm()), arms.get(True, Arm())
+    both = arms(campaign_ids=[campaign.pk])
+    sent, held_out = both.get((campaign.pk, False), Arm()), both.get((campaign.pk, True), Arm())
     launched_on = timezone.localdate(started_at) if started_at else None
     return Report(
         campaign=campaign,
@@ -164,35 +139,6 @@ def report(*, campaign: Campaign, now: datetime) -> Report:
         extra=difference(sent.buyers, sent.units, held_out.buyers, held_out.units) if held_out.units else None,
         by_day=_by_day(campaign, launched_on, days, timezone.localdate(now)) if launched_on else (),
     )
-
-
-def books(*, campaign: Campaign, now: datetime) -> Books:
-    """Where everybody in the audience is now (one query)."""
-    sql = """
-        SELECT status, reason, status = 'sending' AND leased_until > %s, count(*)
-        FROM campaigns_delivery WHERE campaign_id = %s GROUP BY 1, 2, 3
-    """
-    totals: Counter[str] = Counter()
-    reasons: dict[str, Counter[str]] = {Status.SUPPRESSED: Counter(), Status.FAILED: Counter()}
-    for status, reason, is_under_way, count in _rows(sql, [now, campaign.pk]):
-        totals["under way" if is_under_way else status] += count
-        if status in reasons:
-            reasons[status][reason] += count
-    return Books(
-        audience=totals.total(),
-        not_sent=_labelled(reasons[Status.SUPPRESSED]),
-        held_out=totals[Status.HELD_OUT],
-        accepted=totals[Status.ACCEPTED],
-        failed=_labelled(reasons[Status.FAILED]),
-        unclear=totals[Status.SENDING],
-        to_go=totals[Status.PENDING] + totals[Status.LEASED] + totals["under way"],
-        cancelled=totals[Status.CANCELLED],
-    )
-
-
-def _labelled(reasons: Counter[str]) -> tuple[tuple[str, int], ...]:
-    labels = dict(Delivery.Reason.choices)
-    return tuple((str(labels.get(reason, reason)), count) for reason, count in reasons.most_common())
 
 
 def _responses(campaign: Campaign) -> Responses:
@@ -236,50 +182,81 @@ RECURSIVE merged AS (
 # Of two records that were merged later, the survivor's own draw counts.
 _UNITS = f"""
 WITH {_SURVIVORS}, assigned AS (
-    SELECT d.id, coalesce(s.final, d.customer_id) AS person, d.unit, d.status = 'held_out' AS held_out,
-        d.assigned_at AS since, s.id IS NULL AS is_own
-    FROM campaigns_delivery d LEFT JOIN survivors s ON s.id = d.customer_id
-    WHERE d.campaign_id = %(campaign)s AND (d.status <> 'suppressed' OR d.tries > 0)
+    SELECT d.campaign_id AS campaign, d.id, coalesce(s.final, d.customer_id) AS person, d.unit,
+        d.status = 'held_out' AS held_out, d.assigned_at AS since, s.id IS NULL AS is_own,
+        make_interval(days => c.attribution_days) AS counts_for
+    FROM campaigns_delivery d
+    JOIN campaigns_campaign c ON c.id = d.campaign_id
+    LEFT JOIN survivors s ON s.id = d.customer_id
+    WHERE d.campaign_id = ANY(%(campaigns)s) AND (d.status <> 'suppressed' OR d.variant_id IS NOT NULL)
 ), units AS (
-    SELECT DISTINCT ON (key) * FROM (
+    SELECT DISTINCT ON (campaign, key) * FROM (
         SELECT *, CASE left(unit, 1) WHEN 'p' THEN 'p' || person ELSE unit END AS key FROM assigned
-    ) keyed ORDER BY key, is_own DESC, id
+    ) keyed ORDER BY campaign, key, is_own DESC, id
 ), people AS (
-    SELECT key, held_out, since, person FROM units
+    SELECT campaign, key, held_out, since, counts_for, person FROM units
     UNION
-    SELECT key, held_out, since, c.id FROM units JOIN crm_customer c
+    SELECT campaign, key, held_out, since, counts_for, c.id FROM units JOIN crm_customer c
         ON c.household_id = CASE WHEN left(unit, 1) = 'h' THEN substr(unit, 2)::bigint END
     UNION
-    SELECT key, held_out, since, c.id FROM units JOIN crm_customer c
+    SELECT campaign, key, held_out, since, counts_for, c.id FROM units JOIN crm_customer c
         ON c.company_id = CASE WHEN left(unit, 1) = 'c' THEN substr(unit, 2)::bigint END
 )"""  # noqa: S608 - our own SQL
 
 
-def _arms(campaign: Campaign, days: int) -> dict[bool, Arm]:
-    """Both arms, by whether they were left out."""
+def arms(*, campaign_ids: Sequence[int]) -> dict[tuple[int, bool], Arm]:
+    """Both arms of each campaign, by campaign and whether they were left out (one query)."""
     sql = f"""{_UNITS}, bought AS (
-        SELECT p.key, p.held_out,
+        SELECT p.campaign, p.key, p.held_out,
             bool_or(r.kind = 'sale' AND r.sold_at >= p.since) AS is_buyer,
             sum(r.total_minor) FILTER (WHERE r.sold_at >= p.since) AS spend,
             sum(r.total_minor) FILTER (WHERE r.sold_at < p.since) AS spend_before,
             bool_or(r.kind = 'sale' AND r.sold_at < p.since) AS was_buyer
         FROM people p LEFT JOIN crm_receipt r ON r.customer_id = p.person
-            AND r.sold_at >= p.since - %(window)s AND r.sold_at < p.since + %(window)s
-        GROUP BY p.key, p.held_out
+            AND r.sold_at >= p.since - p.counts_for AND r.sold_at < p.since + p.counts_for
+        GROUP BY p.campaign, p.key, p.held_out
     )
-    SELECT held_out, count(*), count(*) FILTER (WHERE is_buyer), coalesce(sum(spend), 0),
+    SELECT campaign, held_out, count(*), count(*) FILTER (WHERE is_buyer), coalesce(sum(spend), 0),
         coalesce(sum(spend_before), 0), count(*) FILTER (WHERE was_buyer)
-    FROM bought GROUP BY held_out"""  # noqa: S608 - our own SQL
-    rows = _rows(sql, {"campaign": campaign.pk, "window": timedelta(days=days)})
+    FROM bought GROUP BY campaign, held_out"""  # noqa: S608 - our own SQL
     return {
-        held_out: Arm(units, buyers, int(spend), int(before), was)
-        for held_out, units, buyers, spend, before, was in rows
+        (campaign, held_out): Arm(units, buyers, int(spend), int(before), buyers_before)
+        for campaign, held_out, units, buyers, spend, before, buyers_before in _rows(
+            sql, {"campaigns": list(campaign_ids)}
+        )
     }
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A campaign in a line of a list."""
+
+    sent: int
+    clicked: int
+    buyers: int
+    spend_minor: int
+
+
+def summaries(*, campaign_ids: Sequence[int]) -> dict[int, Summary]:
+    """What came of each campaign, in two queries however many there are."""
+    sql = """
+        SELECT d.campaign_id, count(*) FILTER (WHERE d.status = 'accepted'), count(*) FILTER (WHERE EXISTS (
+            SELECT FROM campaigns_trackedevent e
+            WHERE e.delivery_id = d.id AND e.kind = 'clicked' AND NOT e.is_automated))
+        FROM campaigns_delivery d WHERE d.campaign_id = ANY(%s) GROUP BY 1
+    """
+    sent = {campaign: (accepted, clicked) for campaign, accepted, clicked in _rows(sql, [list(campaign_ids)])}
+    bought = arms(campaign_ids=campaign_ids)
+    found = {}
+    for key in campaign_ids:
+        arm = bought.get((key, False), Arm())
+        found[key] = Summary(*sent.get(key, (0, 0)), arm.buyers, arm.spend_minor)
+    return found
 
 
 def _by_day(campaign: Campaign, launched_on: date, days: int, today: date) -> tuple[Day, ...]:
     """Every day from a while before the launch to the end of the window, or to today."""
-    first, last = launched_on - timedelta(days=DAYS_BEFORE), min(launched_on + timedelta(days=days), today)
+    first, last = launched_on - timedelta(days=DAYS_BEFORE), min(launched_on + timedelta(days=days - 1), today)
     sql = f"""{_UNITS}
     SELECT r.sold_on, p.held_out, count(DISTINCT p.key) FILTER (WHERE r.kind = 'sale'), sum(r.total_minor)
     FROM people p JOIN crm_receipt r ON r.customer_id = p.person
@@ -287,7 +264,7 @@ def _by_day(campaign: Campaign, launched_on: date, days: int, today: date) -> tu
     GROUP BY 1, 2"""  # noqa: S608 - our own SQL
     start = timezone.make_aware(datetime.combine(first, datetime.min.time()))
     end = timezone.make_aware(datetime.combine(last + timedelta(days=1), datetime.min.time()))
-    params = {"campaign": campaign.pk, "from": start, "to": end, "first": first, "last": last}
+    params = {"campaigns": [campaign.pk], "from": start, "to": end, "first": first, "last": last}
     found = {(on, held_out): (buyers, int(spend)) for on, held_out, buyers, spend in _rows(sql, params)}
     span = [first + timedelta(days=i) for i in range((last - first).days + 1)]
     return tuple(

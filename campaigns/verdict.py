@@ -1,11 +1,11 @@
 """A campaign's report in plain sentences, the verdict first. No fake precision: without a draw there is no effect."""
 
-from babel.numbers import format_decimal, format_percent
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from campaigns.results import Report
-from crm.money import show
+from crm.money import show, show_whole
+from crm.templatetags.regulars import count, percent
 
 
 def verdict(report: Report) -> list[str]:
@@ -16,7 +16,7 @@ def verdict(report: Report) -> list[str]:
         return [_("Nobody got this message, so there is nothing to report.")]
     sentences = [_compared(report)] if report.extra else _counted(report)
     if not report.is_complete:
-        values = {"day": number(report.day + 1), "days": number(report.days)}
+        values = {"day": count(report.day + 1), "days": count(report.days)}
         sentences.insert(0, _("So far, on day %(day)s of %(days)s:") % values)
     return sentences
 
@@ -24,10 +24,10 @@ def verdict(report: Report) -> list[str]:
 def _counted(report: Report) -> list[str]:
     """Without a draw: what was counted, and that it proves no effect."""
     sentences = []
-    values = {"all": _units(report.unit, report.sent.units), "days": number(report.days)}
+    values = {"all": _units(report.unit, report.sent.units), "days": count(report.days)}
     if report.coupons.redemptions:
         sentences.append(
-            _("%(redeemed)s of %(all)s redeemed a coupon.") % {**values, "redeemed": number(report.coupons.customers)}
+            _("%(redeemed)s of %(all)s redeemed a coupon.") % {**values, "redeemed": count(report.coupons.customers)}
         )
         template = _(
             "In the %(days)s days after, %(buyers)s of them bought, for %(spend)s; "
@@ -42,9 +42,9 @@ def _counted(report: Report) -> list[str]:
         template
         % {
             **values,
-            "buyers": number(report.sent.buyers),
-            "spend": show(report.sent.spend_minor),
-            "before": show(report.sent.spend_before_minor),
+            "buyers": count(report.sent.buyers),
+            "spend": _money(report.sent.spend_minor),
+            "before": _money(report.sent.spend_before_minor),
         }
     )
     sentences.append(_("Nobody was left out at random, so this is a difference, not an effect."))
@@ -55,11 +55,11 @@ def _compared(report: Report) -> str:
     extra, sent = report.extra, report.sent
     assert extra is not None  # noqa: S101 - the caller asked
     values = {
-        "sent": percent(sent.share),
-        "left_out": percent(report.held_out.share),
-        "best": number(abs(round(extra.best * sent.units))),
-        "low": number(round(extra.low * sent.units)),
-        "high": number(round(extra.high * sent.units)),
+        "sent": percent(sent.share, 1),
+        "left_out": percent(report.held_out.share, 1),
+        "best": count(abs(round(extra.best * sent.units))),
+        "low": count(round(extra.low * sent.units)),
+        "high": count(round(extra.high * sent.units)),
     }
     if not extra.is_clear:
         return (
@@ -82,24 +82,15 @@ def _compared(report: Report) -> str:
     return text % values
 
 
-def _units(unit: str, count: int) -> str:
-    values = {"count": number(count)}
+def _units(unit: str, units: int) -> str:
+    values = {"count": count(units)}
     if unit == "h":
-        return ngettext("%(count)s household", "%(count)s households", count) % values
+        return ngettext("%(count)s household", "%(count)s households", units) % values
     if unit == "c":
-        return ngettext("%(count)s company", "%(count)s companies", count) % values
-    return ngettext("%(count)s customer", "%(count)s customers", count) % values
+        return ngettext("%(count)s company", "%(count)s companies", units) % values
+    return ngettext("%(count)s customer", "%(count)s customers", units) % values
 
 
-def number(value: float) -> str:
-    """With the thousands marked as the reader's language does."""
-    return format_decimal(value, locale=_locale())
-
-
-def percent(share: float) -> str:
-    """With one decimal, so that small shares don't read as none."""
-    return format_percent(share, format="#,##0.0%", locale=_locale())
-
-
-def _locale() -> str:
-    return (get_language() or "en").replace("-", "_")
+def _money(amount_minor: int) -> str:
+    """Large sums without their cents."""
+    return show_whole(amount_minor) if abs(amount_minor) >= 1_000_000 else show(amount_minor)
