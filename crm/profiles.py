@@ -50,15 +50,17 @@ _TOTALS = """
                   GROUP BY customer_id) AS line USING (customer_id)
 """
 
-# The same for each category and everything above it: a receipt counts once at every level.
+# The same for each category and everything above it: a receipt counts once at every level. The lines of a receipt share
+# its customer, day and kind, so grouping by the receipt is enough.
 _CATEGORIES = """
     WITH RECURSIVE leaf AS MATERIALIZED (
-        SELECT line.customer_id, line.receipt_id, line.is_return, line.sold_on, product.category_id,
-               sum(line.quantity) AS units, sum(line.total_minor) AS spend_minor
+        SELECT line.receipt_id, product.category_id, min(line.customer_id) AS customer_id,
+               min(line.sold_on) AS sold_on, bool_or(line.is_return) AS is_return,
+               sum(line.quantity) AS units, sum(line.total_minor)::bigint AS spend_minor
           FROM crm_receiptline AS line
           JOIN crm_product AS product ON product.id = line.product_id
          WHERE line.customer_id IS NOT NULL AND product.category_id IS NOT NULL AND {lines}
-         GROUP BY line.customer_id, line.receipt_id, line.is_return, line.sold_on, product.category_id
+         GROUP BY line.receipt_id, product.category_id
     ), above AS (
         SELECT DISTINCT category_id AS leaf_id, category_id FROM leaf
         UNION
@@ -67,11 +69,12 @@ _CATEGORIES = """
           JOIN crm_category AS category ON category.id = above.category_id
          WHERE category.parent_id IS NOT NULL
     ), receipt AS (
-        SELECT leaf.customer_id, above.category_id, leaf.receipt_id, leaf.is_return, leaf.sold_on,
-               sum(leaf.units) AS units, sum(leaf.spend_minor) AS spend_minor
+        SELECT leaf.receipt_id, above.category_id, min(leaf.customer_id) AS customer_id,
+               min(leaf.sold_on) AS sold_on, bool_or(leaf.is_return) AS is_return,
+               sum(leaf.units) AS units, sum(leaf.spend_minor)::bigint AS spend_minor
           FROM leaf
           JOIN above ON above.leaf_id = leaf.category_id
-         GROUP BY leaf.customer_id, above.category_id, leaf.receipt_id, leaf.is_return, leaf.sold_on
+         GROUP BY leaf.receipt_id, above.category_id
     )
     SELECT customer_id, category_id,
            count(*) FILTER (WHERE NOT is_return) AS receipts,

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from crm import profiles
 from crm.importing import amounts, cells, receipts_sql
+from crm.importing.bulk import filling
 from crm.importing.cells import text
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
@@ -24,6 +25,8 @@ from crm.models import SalesChannel
 
 DEFAULT_STORE = "main"
 """The store of receipts that name none."""
+
+_FILLED = ("crm_receipt", "crm_receiptline", "crm_customercategory")
 
 _COMPOSED = (*amounts.FIELDS, "sold_at")
 """Cells that are not copied one by one."""
@@ -117,9 +120,13 @@ class ReceiptImporter(Importer):
         create_customers(cursor, "SELECT DISTINCT customer FROM import_new WHERE customer <> ''")
         create_categories(cursor, receipts_sql.NEW_CATEGORIES)
         create_products(cursor, receipts_sql.NEW_PRODUCTS)
-        for statement in receipts_sql.INSERT:
-            cursor.execute(statement, params)
-        profiles.apply_selected_receipts(query="SELECT id FROM import_new")
+        cursor.execute("SELECT count(*) FROM import_row")
+        with filling(cursor, _FILLED, rows=cursor.fetchone()[0]):
+            for statement in receipts_sql.INSERT:
+                cursor.execute(statement, params)
+            for table in _FILLED[:2]:
+                cursor.execute(f"ANALYZE {table}")  # else the planner still takes them for what they were
+            profiles.apply_selected_receipts(query="SELECT id FROM import_new")
         mark_selected(cursor, receipts_sql.AFFECTED)
         cursor.execute(receipts_sql.COUNT)
         created, unchanged, refused, without_receipt = cursor.fetchone()

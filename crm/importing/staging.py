@@ -1,16 +1,18 @@
 """Parsed rows on their way into the tables: a temporary table that lives as long as the transaction, filled by COPY.
 
-The rows of a chunk go over in one COPY; what is wrong with the others goes to a second table. So memory stays flat
-however long the file is, and however bad.
+The rows go over in one COPY; what is wrong with the others goes to a second table. So memory stays flat however long
+the file is, and however bad.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from crm.importing.cells import NULL, BadCell, escaped
 from crm.importing.reading import Row
 
-CHUNK = 20_000
+BLOCK = 500
+"""Rows that go over the wire together."""
+BAD_AT_ONCE = 20_000
 
 Encode = Callable[[list[str]], str]
 """A row's cells as one COPY line (without row number and newline); BadCell where one is bad."""
@@ -55,20 +57,42 @@ class Staging:
         """Copy the rows. ``key`` names what a bad row belongs to; ``explain`` says all that is wrong with its cells."""
         names = ", ".join(f'"{name}"' for name in copied)
         into = f"COPY import_row (row, {names}) FROM STDIN"
-        good: list[str] = []
-        for number, cells, problem in rows:
-            self.rows += 1
-            try:
-                if problem:
-                    raise BadCell(problem)
-                good.append(f"{number}\t{encode(cells)}\n")
-            except BadCell:
-                self._add_problem(number, cells, problem or explain(cells), key)
-            if len(good) >= CHUNK:
-                self._copy(into, good)
-        self._copy(into, good)
+        waiting = iter(rows)
+        while self._copy_until_many_are_bad(into, waiting, encode, key, explain):
+            self._copy_problems()
         self._copy_problems()
         self.cursor.execute("ANALYZE import_row")
+
+    def _copy_until_many_are_bad(
+        self,
+        into: str,
+        rows: Iterator[Row],
+        encode: Encode,
+        key: Callable[[list[str]], str],
+        explain: Callable[[list[str]], str],
+    ) -> bool:
+        """One COPY, which the server takes in while the next rows are parsed; whether rows may be left after it.
+
+        It ends where enough bad rows have come together to be copied themselves: a connection does one at a time.
+        """
+        good: list[str] = []
+        with self.cursor.copy(into) as copy:
+            for number, cells, problem in rows:
+                self.rows += 1
+                try:
+                    if problem:
+                        raise BadCell(problem)
+                    good.append(f"{number}\t{encode(cells)}\n")
+                except BadCell:
+                    self._add_problem(number, cells, problem or explain(cells), key)
+                    if len(self._bad) >= BAD_AT_ONCE:
+                        copy.write("".join(good))
+                        return True
+                if len(good) >= BLOCK:
+                    copy.write("".join(good))
+                    good.clear()
+            copy.write("".join(good))
+        return False
 
     def _add_problem(self, number: int, cells: list[str], reason: str, key: Callable[[list[str]], str]) -> None:
         try:
@@ -76,17 +100,12 @@ class Staging:
         except (BadCell, IndexError):
             belongs_to = NULL
         self._bad.append(f"{number}\t{belongs_to}\t{escaped(reason)}\n")
-        if len(self._bad) >= CHUNK:
-            self._copy_problems()
 
     def _copy_problems(self) -> None:
-        self._copy("COPY import_problem (row, key, reason) FROM STDIN", self._bad)
-
-    def _copy(self, into: str, lines: list[str]) -> None:
-        if lines:
-            with self.cursor.copy(into) as copy:
-                copy.write("".join(lines))
-            lines.clear()
+        if self._bad:
+            with self.cursor.copy("COPY import_problem (row, key, reason) FROM STDIN") as copy:
+                copy.write("".join(self._bad))
+            self._bad.clear()
 
 
 def explain_with(checks: Iterable[tuple[str, Callable[[list[str]], Any]]]) -> Callable[[list[str]], str]:

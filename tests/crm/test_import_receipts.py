@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from crm import marks, profiles
 from crm.content import content_hash
-from crm.importing import FileRefused, ImportResult, import_file
+from crm.importing import FileRefused, ImportResult, bulk, import_file
 from crm.models import (
     Category,
     ChangeMark,
@@ -490,3 +492,34 @@ def test_the_command_prints_json_only_and_exits_with_1_when_a_row_was_refused(tm
     path.write_text("nonsense\n1\n")
     with pytest.raises(CommandError, match="The column “nonsense” is unknown"):
         call_command("import_file", "receipts", path, stdout=StringIO())
+
+
+def test_a_first_large_import_puts_back_every_key_and_index(
+    import_rows: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def structure() -> list[tuple[str, str]]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+                 WHERE conrelid = ANY(%(tables)s::regclass[])
+                UNION ALL
+                SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+                 WHERE indrelid = ANY(%(tables)s::regclass[])
+                 ORDER BY 1, 2
+                """,
+                {"tables": ["crm_receipt", "crm_receiptline", "crm_customercategory"]},
+            )
+            return cursor.fetchall()
+
+    before = structure()
+    monkeypatch.setattr(bulk, "LARGE", 2)
+    with CaptureQueriesContext(connection) as first:
+        assert import_rows([row(category="Food > Dairy"), row("2")]).created == 2
+    assert any("DROP CONSTRAINT" in query["sql"] for query in first)
+    assert structure() == before
+    assert profiles.differences() == []
+
+    with CaptureQueriesContext(connection) as second:
+        assert import_rows([row("3"), row("4")]).created == 2
+    assert not any("ALTER TABLE" in query["sql"] or "DROP INDEX" in query["sql"] for query in second)
