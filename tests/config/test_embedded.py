@@ -28,6 +28,7 @@ lease = embedded.hold(sys.argv[1], "postgres")
 print("held", flush=True)
 sys.stdin.read()
 """
+pytestmark = pytest.mark.slow
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the servers as another account")
 
 
