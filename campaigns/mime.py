@@ -63,8 +63,8 @@ def build(mail: Mail) -> bytes:
         headers.append(b"Feedback-ID: " + unstructured("Feedback-ID", mail.campaign))
     headers.append(b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"')
     parts = [b"\r\n".join(headers), b""]
-    for kind, content in ((b"text/plain", mail.text), (b"text/html", mail.html)):
-        encoding, body = _body(content, boundary)
+    bodies = ((b"text/plain", _text_body(mail.text, boundary)), (b"text/html", _html_body(mail.html, boundary)))
+    for kind, (encoding, body) in bodies:
         parts += [
             b"--" + boundary,
             b"Content-Type: " + kind + b"; charset=utf-8\r\nContent-Transfer-Encoding: " + encoding,
@@ -168,18 +168,78 @@ def _encoded_words(value: str, *, used: int) -> bytes:
     return b"\r\n ".join(b"=?utf-8?b?" + binascii.b2a_base64(word, newline=False) + b"?=" for word in words)
 
 
-def _body(content: str, boundary: bytes) -> tuple[bytes, bytes]:
+def _text_body(content: str, boundary: bytes) -> tuple[bytes, bytes]:
     """Transfer encoding and encoded bytes: as it is where every line is short ASCII, else what takes fewer bytes."""
     content = _LINE_END.sub("\n", content) if "\r" in content else content
     data = content.encode("utf-8", "replace")
-    if content.isascii() and "\0" not in content and boundary not in data:
-        if max(map(len, data.split(b"\n"))) <= LONGEST_LINE:
-            return b"7bit", data.replace(b"\n", b"\r\n")
-        return b"quoted-printable", _quoted_printable(data)
-    if len(data) - len(content) > len(data) // 10 or boundary in data:
-        return b"base64", base64.encodebytes(data.replace(b"\n", b"\r\n")).rstrip(b"\n").replace(b"\n", b"\r\n")
-    return b"quoted-printable", _quoted_printable(data)
+    if boundary in data:
+        return _base64(data)
+    if content.isascii() and "\0" not in content and not _has_long_line(data):
+        return b"7bit", data.replace(b"\n", b"\r\n")
+    if len(data) - len(content) > len(data) // 10:
+        return _base64(data)
+    return b"quoted-printable", binascii.b2a_qp(data, istext=True).replace(b"\n", b"\r\n")
 
 
-def _quoted_printable(data: bytes) -> bytes:
-    return binascii.b2a_qp(data, istext=True).replace(b"\n", b"\r\n")
+def _html_body(content: str, boundary: bytes) -> tuple[bytes, bytes]:
+    """As it is where a page can be said in short lines of ASCII without changing how it looks, else as any text.
+
+    Quoted-printable takes longer than the rest of the message together, and mrml writes a whole page in one line.
+    """
+    if not content.isascii() and len(content.encode("utf-8", "replace")) - len(content) <= len(content) // 20:
+        style, end, page = content.rpartition("</style>")
+        if style.isascii():  # a character reference is not read inside a style
+            content = style + end + page.encode("ascii", "xmlcharrefreplace").decode()
+    if content.isascii() and "\r" not in content:
+        wrapped = _wrapped(content.encode())
+        if wrapped is not None:
+            content = wrapped.decode()
+    return _text_body(content, boundary)
+
+
+def _wrapped(page: bytes) -> bytes | None:
+    """The page, long lines broken where a space means the same as a line break; None where there is no such place."""
+    lines, at = [], 0
+    while len(page) - at > LONGEST_LINE:
+        end = _line_end(page, at, at + LONGEST_LINE)
+        if end is None:
+            return None
+        lines.append(page[at:end])
+        at = end + 1
+    lines.append(page[at:])
+    return b"\n".join(lines)
+
+
+def _line_end(page: bytes, start: int, limit: int) -> int | None:
+    """The last place up to ``limit`` where this line ends, or may end: a space between a tag's attributes, between the
+    rules of a style, or between words."""
+    end = page.rfind(b"\n", start, limit + 1)
+    if end < 0:
+        end = max(page.rfind(b' style="', start, limit), page.rfind(b"} ", start, limit - 1) + 1)
+        if end <= start:
+            end = page.rfind(b" ", start, limit)
+            if end < 0 or not _is_plain_text(page, end):
+                return None
+    return end
+
+
+def _is_plain_text(page: bytes, at: int) -> bool:
+    """Whether this place of the page is neither in a tag, nor in a style, nor where spaces are kept."""
+    in_tag = page.rfind(b"<", 0, at) > page.rfind(b">", 0, at)
+    in_style = page.rfind(b"<style", 0, at) > page.rfind(b"</style", 0, at)
+    return not in_tag and not in_style and b"<pre" not in page
+
+
+def _has_long_line(data: bytes) -> bool:
+    at = 0
+    while len(data) - at > LONGEST_LINE:
+        end = data.rfind(b"\n", at, at + LONGEST_LINE + 1)
+        if end < 0:
+            return True
+        at = end + 1
+    return False
+
+
+def _base64(data: bytes) -> tuple[bytes, bytes]:
+    lines = base64.encodebytes(data.replace(b"\n", b"\r\n")).rstrip(b"\n")
+    return b"base64", lines.replace(b"\n", b"\r\n")

@@ -8,7 +8,7 @@ for a human, or for an event that bears the delivery's token. The broker only ri
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,15 +32,6 @@ MOST_SENDERS = 4
 """Workers that one campaign keeps busy at a time."""
 UNMADE_STOP = 10
 """So many messages of a window that can't be made, and none that can: the message is wrong, not the customers."""
-
-
-@dataclass(slots=True)
-class _Chunk:
-    campaign: Campaign
-    lease: uuid.UUID
-    door: Door
-    session: Session
-    accepted: int = 0
 
 
 def wanted_senders(*, now: datetime) -> dict[int, int]:
@@ -71,12 +62,12 @@ def send_campaign(*, campaign_id: int, seconds: float, clock: Callable[[], datet
     accepted = 0
     with way.open() as session:
         while time.monotonic() < until:
-            chunk = _Chunk(campaign, uuid.uuid4(), way, session)
+            chunk = _Chunk(campaign, way, session, clock)
             claimed = claim(campaign_id=campaign_id, lease=chunk.lease, now=clock(), limit=CHUNK)
             if not claimed:
                 break
             try:
-                _send_chunk(chunk, claimed, until=until, clock=clock)
+                chunk.send(claimed, until=until)
             except Trouble as trouble:
                 states.note_trouble(campaign_id=campaign_id, reason=trouble.reason, heals=trouble.heals, now=clock())
                 break
@@ -87,41 +78,75 @@ def send_campaign(*, campaign_id: int, seconds: float, clock: Callable[[], datet
     return accepted
 
 
-def _send_chunk(chunk: _Chunk, claimed: Sequence[Claimed], *, until: float, clock: Callable[[], datetime]) -> None:
-    """Window by window, until the chunk or the time is used up or the campaign has been stopped. Trouble passes."""
-    for at in range(0, len(claimed), WINDOW):
-        if at and time.monotonic() > until:
-            break
-        if not _send_window(chunk, claimed[at : at + WINDOW], clock=clock):
-            break
-        if chunk.campaign.troubles and chunk.accepted:
-            states.note_success(campaign_id=chunk.campaign.pk)
-            chunk.campaign.troubles = 0
+class _Chunk:
+    """Deliveries under one lease, sent window by window.
 
+    A window is settled in the transaction that opens the next one: one commit a window, and at any moment only the
+    last one's deliveries are "sending".
+    """
 
-def _send_window(chunk: _Chunk, window: Sequence[Claimed], *, clock: Callable[[], datetime]) -> bool:
-    """Whether to go on: not where the campaign has been stopped or the lease lost. Trouble passes."""
-    prepared = chunk.door.prepare(chunk.campaign, window, now=clock())
-    if prepared.unmade:
-        reason = next(iter(prepared.unmade.values()))
-        if not prepared.messages and len(prepared.unmade) >= UNMADE_STOP:
+    def __init__(self, campaign: Campaign, way: Door, session: Session, clock: Callable[[], datetime]) -> None:
+        self.campaign, self.door, self.session, self.clock = campaign, way, session, clock
+        self.lease = uuid.uuid4()
+        self.accepted = 0
+        self._window: Sequence[Claimed] = ()
+        self._unsettled: list[Outcome] = []
+
+    def send(self, claimed: Sequence[Claimed], *, until: float) -> None:
+        """Until all are sent, the time is up, or the campaign has been stopped. Trouble passes, everything settled."""
+        try:
+            for at in range(0, len(claimed), WINDOW):
+                if at and time.monotonic() > until:
+                    break
+                if not self._send_window(claimed[at : at + WINDOW]):
+                    break
+        finally:
+            self._settle()
+        if self.campaign.troubles and self.accepted:
+            states.note_success(campaign_id=self.campaign.pk)
+
+    def _send_window(self, window: Sequence[Claimed]) -> bool:
+        """Whether to go on: not where the campaign has been stopped or the lease lost. Trouble passes."""
+        prepared = self.door.prepare(self.campaign, window, now=self.clock())
+        if prepared.unmade and not prepared.messages and len(prepared.unmade) >= UNMADE_STOP:
+            reason = next(iter(prepared.unmade.values()))
             raise Trouble(_("The message can't be made: %s") % reason, heals=False)
-        _fail_unmade(chunk.lease, prepared.unmade)
-    cleared = open_window(
-        campaign=chunk.campaign, lease=chunk.lease, window=window, unmade=prepared.unmade, way=chunk.door, now=clock()
-    )
-    if cleared is None:
-        return False
-    messages = [message for message in prepared.messages if message.delivery_id in cleared]
-    # Nothing between here and settle() may touch the database: the bytes are on their way.
-    sent = chunk.session.send(messages, seconds=settings.SENDING_LEASE_SECONDS / 3)
-    tried = {outcome.delivery_id for outcome in sent.outcomes}
-    outcomes = [*sent.outcomes, *(Outcome(left, Fate.UNSENT) for left in cleared if left not in tried)]
-    settle(campaign=chunk.campaign, lease=chunk.lease, outcomes=outcomes, claimed=window, now=clock())
-    chunk.accepted += sum(outcome.fate is Fate.ACCEPTED for outcome in outcomes)
-    if sent.trouble:
-        raise sent.trouble
-    return True
+        with transaction.atomic(savepoint=False):
+            self._settle()
+            if prepared.unmade:
+                _fail_unmade(self.lease, prepared.unmade)
+            cleared = open_window(
+                campaign=self.campaign,
+                lease=self.lease,
+                ids=[message.delivery_id for message in prepared.messages],
+                way=self.door,
+                now=self.clock(),
+            )
+        self._unsettled = []
+        if cleared is None:
+            return False
+        messages = [message for message in prepared.messages if message.delivery_id in cleared]
+        # From here until it is settled, the window's bytes may be on their way.
+        self._window = window
+        sent = self.session.send(messages, seconds=settings.SENDING_LEASE_SECONDS / 3)
+        tried = {outcome.delivery_id for outcome in sent.outcomes}
+        untried = [message.delivery_id for message in messages if message.delivery_id not in tried]
+        self._unsettled = [*sent.outcomes, *(Outcome(delivery_id, Fate.UNSENT) for delivery_id in untried)]
+        self.accepted += sum(outcome.fate is Fate.ACCEPTED for outcome in sent.outcomes)
+        if sent.trouble:
+            raise sent.trouble
+        return True
+
+    def _settle(self) -> None:
+        """Of the last window, if that has not been done. Doing it twice does no harm."""
+        if self._unsettled:
+            settle(
+                campaign=self.campaign,
+                lease=self.lease,
+                outcomes=self._unsettled,
+                claimed=self._window,
+                now=self.clock(),
+            )
 
 
 _CLAIM = """
@@ -174,20 +199,19 @@ RETURNING d.id, d.status
 
 
 def open_window(
-    *, campaign: Campaign, lease: uuid.UUID, window: Sequence[Claimed], unmade: Iterable[int], way: Door, now: datetime
+    *, campaign: Campaign, lease: uuid.UUID, ids: Sequence[int], way: Door, now: datetime
 ) -> set[int] | None:
-    """Commit "sending" for those of the window that may still be written to; the others become suppressed.
+    """Note "sending" for those of the window that may still be written to; the others become suppressed.
 
     None where the campaign is no longer sending, or these are no longer ours.
     """
-    ids = sorted({claimed.id for claimed in window}.difference(unmade))
     sql = _OPEN.format(suppressed=REASON_OF_ADDRESS, consent=way.consent_column, hash=hash_sql("d.address_key"))
     params: dict[str, Any] = {
         **hash_params(),
         "channel": campaign.channel,
         "campaign": campaign.pk,
         "lease": lease,
-        "ids": ids,
+        "ids": list(ids),
         "until": _lease_end(now),
         "now": now,
     }
@@ -243,7 +267,7 @@ def settle(
         "not_befores": [row.not_before for row in rows],
         "tried": [row.tried for row in rows],
     }
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(_SETTLE, params)
         if gone:
             keys = [row.address_key for row in gone]

@@ -1,5 +1,6 @@
 """Every kind of message is read back with the `email` package and must say what went in."""
 
+import html
 import re
 import uuid
 from dataclasses import replace
@@ -115,13 +116,49 @@ def test_build_keeps_a_name_in_any_script(name: str) -> None:
     ],
 )
 def test_build_keeps_a_body_in_any_script(body: str, encoding: str) -> None:
-    message = read(build(replace(MAIL, text=body, html=f"<p>{body}</p>")))
+    message = read(build(replace(MAIL, text=body)))
 
-    assert [part["Content-Transfer-Encoding"] for part in message.iter_parts()] == [encoding, encoding]
-    assert [(kind, text.replace("\r\n", "\n")) for kind, text in contents(message)] == [
-        ("text/plain", body),
-        ("text/html", f"<p>{body}</p>"),
-    ]
+    text, _html = message.iter_parts()
+    assert text["Content-Transfer-Encoding"] == encoding
+    assert text.get_content().replace("\r\n", "\n") == body
+
+
+WORDS = "word " * 400
+
+
+@pytest.mark.parametrize(
+    ("page", "encoding"),
+    [
+        ("<p>Hello</p>\n.\n", "7bit"),
+        ("<td align='left'" + ' style="color:red">x</td><td' * 300 + ">", "7bit"),
+        (f"<p>{WORDS}</p>" * 3, "7bit"),
+        (f"<p>García, {WORDS}ça va — so viel</p><img alt='größer'>", "7bit"),
+        (f"<style>p {{ font-family: 'Ünicode Sans' }}</style><p>García {WORDS}</p>", "quoted-printable"),
+        (f"<style>p {{ font-family: {WORDS} }}</style>", "quoted-printable"),
+        (f"<pre>{WORDS}</pre>", "quoted-printable"),
+        (f"<img alt='{WORDS}'>", "quoted-printable"),
+        ("x" * 3000, "quoted-printable"),
+        ("<p>Кирпич снова на складе</p>\n" * 90, "base64"),
+        ("windows\r\nlines\rand old ones\n", "7bit"),
+    ],
+)
+def test_build_keeps_a_page_in_any_script(page: str, encoding: str) -> None:
+    message = read(build(replace(MAIL, html=page)))
+
+    _text, shown = message.iter_parts()
+    assert shown["Content-Transfer-Encoding"] == encoding
+    assert html.unescape(" ".join(shown.get_content().split())) == " ".join(page.split())
+    if encoding != "7bit":
+        assert shown.get_content().replace("\r\n", "\n") == page
+
+
+def test_build_breaks_no_line_of_a_page_inside_a_tag() -> None:
+    page = '<td width="9" style="font-family:\'Segoe UI\', Arial">Hello to all of you</td>' * 200
+
+    _text, shown = read(build(replace(MAIL, html=page))).iter_parts()
+
+    assert shown["Content-Transfer-Encoding"] == "7bit"
+    assert shown.get_content().replace("\r\n", "\n").replace('\nstyle="', ' style="') == page
 
 
 def test_build_lets_no_body_end_its_part() -> None:
