@@ -222,7 +222,6 @@ MEASURES = (
         help=_("0 is today. Looks at sales only; unknown for whoever has not bought."),
         group=Group.BEHAVIOUR,
         type=Type.NUMBER,
-        unit=_("days"),
         source=DaysSincePurchase(),
         minimum=0,
         maximum=36_500,

@@ -214,6 +214,13 @@ def _filter_value(name: Filter, raw: Any) -> Any:
             return _date(raw)
         case Filter.CHANNEL:
             return _one_of(raw, SalesChannel.values)
+    if raw in (None, ""):
+        missing = {
+            Filter.CATEGORY: _("Choose a category."),
+            Filter.PRODUCT: _("Choose a product."),
+            Filter.STORE: _("Choose a store."),
+        }
+        raise _Wrong(missing[name])
     return _text(raw)
 
 

@@ -1,6 +1,7 @@
 """Rules in plain words, in the reader's language."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,8 @@ def _join(node: Node) -> str:
             return _(" and ").join(_inside(child, Or) for child in node.nodes)
         case Or():
             return _(" or ").join(_inside(child, And) for child in node.nodes)
+        case Not(node=Condition() as one) | Not(node=Or(nodes=(Condition() as one,))):
+            return _negated(one)
         case Not(node=Or(nodes=nodes)):
             return _("none of these: %(conditions)s") % {"conditions": "; ".join(_inside(one, And) for one in nodes)}
         case Not(node=inner):
@@ -34,10 +37,17 @@ def _join(node: Node) -> str:
     return describe_condition(node)
 
 
+def _negated(condition: Condition) -> str:
+    attribute = lookup(condition.attribute)
+    if attribute is not None and attribute.type == Type.FLAG:
+        return describe_condition(replace(condition, value=not condition.value))
+    return _("not (%(condition)s)") % {"condition": describe_condition(condition)}
+
+
 def _inside(node: Node, other: type[And] | type[Or]) -> str:
     """Brackets only where the sentence would be read wrongly without them."""
     many = isinstance(node, And | Or) and isinstance(node, other) and len(node.nodes) > 1
-    none_of = isinstance(node, Not) and isinstance(node.node, Or)
+    none_of = isinstance(node, Not) and isinstance(node.node, Or) and len(node.node.nodes) > 1
     return f"({_join(node)})" if many or none_of else _join(node)
 
 
@@ -52,14 +62,23 @@ def operator_phrases(kind: Type) -> dict[str, str]:
             "known": _("is known"),
             "unknown": _("is unknown"),
         }
+    if kind in (Type.NUMBER, Type.MONEY):
+        return {
+            "=": _("exactly"),
+            "!=": _("other than"),
+            ">=": _("at least"),
+            ">": _("more than"),
+            "<=": _("at most"),
+            "<": _("less than"),
+            "between": _("between"),
+            "in": _("one of"),
+            "not in": _("none of"),
+            "known": _("known"),
+            "unknown": _("unknown"),
+        }
     return {
         "=": _("is"),
         "!=": _("is not"),
-        ">=": _("is at least"),
-        ">": _("is more than"),
-        "<=": _("is at most"),
-        "<": _("is less than"),
-        "between": _("is between"),
         "in": _("is one of"),
         "not in": _("is none of"),
         "starts with": _("starts with"),
@@ -119,7 +138,8 @@ def _operand(condition: Condition, attribute: Attribute) -> str:
     if isinstance(value, tuple):
         shown = [_one(one, attribute) for one in value]
         if condition.operator == "between":
-            return _("%(low)s and %(high)s") % {"low": shown[0], "high": shown[1]}
+            low = _one(value[0], replace(attribute, unit=""))
+            return _("%(low)s and %(high)s") % {"low": low, "high": shown[1]}
         return ", ".join(shown)
     return _one(value, attribute)
 

@@ -1,0 +1,207 @@
+"""Segments in the back office: the list, the builder, and the page of one segment with its members."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from crm.attributes import Filter, lookup
+from crm.templatetags.regulars import count
+from segments import builder, domain, offers, overview
+from segments.forms import MAX_LENGTH, SegmentForm
+from segments.models import Segment
+from segments.rules import RuleError, describe, parse
+
+
+class ArchivedFilter(admin.SimpleListFilter):
+    title = gettext_lazy("archived")
+    parameter_name = "archived"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("archived")), ("all", _("all"))]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *rest = super().choices(changelist)
+        return [{**first, "display": _("in use")}, *rest]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Segment]) -> QuerySet[Segment]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(is_archived=self.value() == "yes")
+
+
+@admin.register(Segment)
+class SegmentAdmin(ModelAdmin):
+    form = SegmentForm
+    list_display = ["name", "sentence", "members", "as_of", "last_change"]
+    list_filter = [ArchivedFilter]
+    search_fields = ["name", "description"]
+    ordering = ["name"]
+    list_per_page = 50
+    actions = ["archive_chosen"]
+    change_form_template = "segments/change_form.html"
+    warn_unsaved_form = True
+    compressed_fields = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
+        """Without the personas' own ones: those are edited with the persona."""
+        return super().get_queryset(request).exclude(kind=Segment.Kind.PERSONA)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Segment | None = None) -> bool:
+        """Campaigns refer to segments, and their history tells what happened: they are archived instead."""
+        return False
+
+    @display(description=gettext_lazy("who belongs to it"))
+    def sentence(self, segment: Segment) -> SafeString:
+        return format_html('<span class="segment-sentence">{}</span>', sentence_of(segment))
+
+    @display(description=gettext_lazy("members"), ordering="members_count")
+    def members(self, segment: Segment) -> SafeString:
+        link = reverse("admin:segments_segment_members", args=[segment.pk])
+        return format_html('<a class="rg-link rg-num" href="{}">{}</a>', link, count(segment.members_count))
+
+    @display(
+        description=gettext_lazy("as of"),
+        ordering="refreshed_at",
+        label={"error": "danger", "waiting": "warning", "fresh": "success"},
+    )
+    def as_of(self, segment: Segment) -> tuple[str, str]:
+        if segment.last_error:
+            return "error", _("needs a look")
+        if segment.refreshed_at is None or segment.refreshed_version != segment.rule_version:
+            return "waiting", _("being counted")
+        return "fresh", date_format(timezone.localtime(segment.refreshed_at), "SHORT_DATETIME_FORMAT")
+
+    @display(description=gettext_lazy("last change"), ordering="changed_at")
+    def last_change(self, segment: Segment) -> str:
+        return date_format(timezone.localtime(segment.changed_at), "DATE_FORMAT")
+
+    def save_model(self, request: HttpRequest, obj: Segment, form: Any, change: bool) -> None:
+        data = form.cleaned_data
+        named = {"name": data["name"], "description": data["description"]}
+        if change:
+            domain.rename(segment=obj, now=timezone.now(), **named)
+            domain.change_rule(segment=obj, rule=data["rule"], by=_user(request), now=timezone.now())
+        else:
+            obj.pk = domain.create_segment(rule=data["rule"], by=_user(request), **named).pk
+            obj.refresh_from_db()
+
+    def response_post_save_add(self, request: HttpRequest, obj: Segment) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[obj.pk]))
+
+    response_post_save_change = response_post_save_add
+
+    @admin.action(description=gettext_lazy("Archive"), permissions=["change"])
+    def archive_chosen(self, request: HttpRequest, queryset: QuerySet[Segment]) -> None:
+        for segment in queryset:
+            domain.archive(segment=segment, now=timezone.now())
+        self.message_user(request, _("Archived. Their members stay as they are."), messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        def wrap(view: Any) -> Any:
+            return self.admin_site.admin_view(view)
+
+        return [
+            path("preview/", wrap(self.preview_view), name="segments_segment_preview"),
+            path("values/", wrap(self.values_view), name="segments_segment_values"),
+            path("<int:pk>/members/", wrap(self.members_view), name="segments_segment_members"),
+            path("<int:pk>/do/", wrap(self.do_view), name="segments_segment_do"),
+            *super().get_urls(),
+        ]
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """The live number, sentence and sample of a rule that is being built."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method != "POST" or len(request.body) > MAX_LENGTH:
+            return HttpResponseBadRequest()
+        try:
+            rule = json.loads(request.body)
+        except (ValueError, RecursionError):
+            return HttpResponseBadRequest()
+        with_names = request.user.has_perm("crm.view_customer")
+        return JsonResponse(builder.preview(rule=rule, now=timezone.now(), with_names=with_names))
+
+    def values_view(self, request: HttpRequest) -> HttpResponse:
+        """Values to choose from, with how many customers have each."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        text = request.GET.get("text", "")[:200].replace("\x00", "")
+        attribute = lookup(request.GET.get("attribute", ""))
+        if attribute is not None:
+            found = offers.values_of(attribute=attribute, text=text)
+        elif request.GET.get("filter") in list(Filter):
+            found = offers.names_for(kind=Filter(request.GET["filter"]), text=text)
+        else:
+            return HttpResponseBadRequest()
+        return JsonResponse({"values": [vars(offer) for offer in found]})
+
+    def members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Who belongs to the segment and since when, how to reach them, who came and went."""
+        segment = get_object_or_404(Segment, pk=pk)
+        if not self.has_view_permission(request, segment):
+            raise PermissionDenied
+        may_see = request.user.has_perm("crm.view_customer")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": segment.name,
+            "segment": segment,
+            "sentence": sentence_of(segment),
+            "waiting": segment.refreshed_version != segment.rule_version and not segment.last_error,
+            "may_see": may_see,
+            "may_change": self.has_change_permission(request, segment),
+            "may_add": self.has_add_permission(request),
+            "is_persona": segment.kind == Segment.Kind.PERSONA,
+            "reach": overview.reach(segment=segment),
+            "likes": overview.likes(segment=segment),
+            "chart": overview.chart(segment=segment, now=timezone.now()),
+            "page": overview.members_page(segment=segment, number=request.GET.get("p")) if may_see else None,
+            "events": overview.recent_events(segment=segment) if may_see else [],
+        }
+        return TemplateResponse(request, "segments/members.html", context)
+
+    def do_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Duplicate, archive or restore."""
+        segment = get_object_or_404(self.get_queryset(request), pk=pk)
+        if request.method != "POST":
+            return HttpResponseBadRequest()
+        match request.POST.get("do"):
+            case "duplicate" if self.has_add_permission(request):
+                copy = domain.duplicate(segment=segment, by=_user(request))
+                return HttpResponseRedirect(reverse("admin:segments_segment_change", args=[copy.pk]))
+            case "archive" if self.has_change_permission(request, segment):
+                domain.archive(segment=segment, now=timezone.now())
+                self.message_user(request, _("Archived. Its members stay as they are."), messages.SUCCESS)
+            case "restore" if self.has_change_permission(request, segment):
+                domain.restore(segment=segment, now=timezone.now())
+                self.message_user(request, _("Restored. Its members are being counted."), messages.SUCCESS)
+            case _:
+                raise PermissionDenied
+        return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment.pk]))
+
+
+def sentence_of(segment: Segment) -> str:
+    """The rule in words; for one that cannot be read any more, why."""
+    try:
+        return describe(parse(segment.rule))
+    except RuleError as error:
+        return str(error)
+
+
+def _user(request: HttpRequest) -> Any:
+    return request.user if request.user.is_authenticated else None

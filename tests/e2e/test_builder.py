@@ -1,0 +1,143 @@
+"""The rule builder in a real browser: by mouse, by keyboard, on a phone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from crm import profiles
+from segments import domain, refresh
+from segments.models import Segment
+from tests.crm.builders import a_category, a_customer, a_product, a_receipt
+from tests.segments.test_rules import a_rule, ask
+from tests.segments.worlds import NOW
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture
+def shop(transactional_db: None) -> None:
+    """Five customers, of whom three bought milk and one of those bread too."""
+    user = User.objects.create_user("marketing", password="marketing-demo-pass", is_staff=True)
+    user.groups.add(Group.objects.get(name="Marketing"))
+    milk, bread = a_product("milk", a_category("Food > Milk")), a_product("bread", a_category("Food > Bread"))
+    for number, products in enumerate([[milk], [milk], [milk, bread], [bread], []]):
+        customer = a_customer(first_name=f"Ilze{number}", city="Riga" if number % 2 else "Tartu")
+        if products:
+            a_receipt(customer, [(product, "1", 100) for product in products], sold_on=timezone.localdate())
+    profiles.recount()
+
+
+def log_in(page: Page, live_server: LiveServer) -> None:
+    page.goto(f"{live_server.url}/admin/login/?next=/admin/segments/segment/add/")
+    page.fill("[name=username]", "marketing")
+    page.fill("[name=password]", "marketing-demo-pass")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/segment/add/")
+    expect(page.locator("[data-rule-builder] fieldset")).to_be_visible()
+
+
+def test_ready_made_rule_is_completed_counted_and_saved(shop: None, live_server: LiveServer, page: Page) -> None:
+    log_in(page, live_server)
+    page.click("text=Bought this, never that")
+    expect(page.locator(".rb-problem:visible")).to_have_text(["Choose a category.", "Choose a category."])
+    for place, (typed, offered) in enumerate([("milk", "Food > Milk"), ("bre", "Food > Bread")]):
+        field = page.locator("[data-filter=category] [role=combobox]").nth(place)
+        field.fill(typed)
+        page.get_by_role("option", name=offered).click()
+    page.locator("[data-filter=last] input").fill("100")
+    page.locator("[data-filter=last] select").select_option("years")
+    expect(page.locator("[data-test=count]")).to_have_text("2")
+    expect(page.locator(".rb-away").filter(has_text="takes away")).to_have_text(["takes away 1", "takes away 1"])
+    expect(page.locator(".rb-sentence")).to_have_text(
+        "Purchase of “Food > Milk” in the last 100 years and no purchase of “Food > Bread”"
+    )
+    expect(page.locator(".rb-sample")).to_have_text("For example: Ilze0 (Tartu), Ilze1 (Riga)")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("h1.segment-title")).to_have_text("Bought this, never that")
+    assert Segment.objects.get().rule == a_rule(
+        {
+            "and": [
+                ask("bought", "is", True, category="Food > Milk", last="100 years"),
+                {"not": {"or": [ask("bought", "is", True, category="Food > Bread")]}},
+            ]
+        }
+    )
+
+
+def test_rule_is_built_by_keyboard_alone(shop: None, live_server: LiveServer, page: Page) -> None:
+    log_in(page, live_server)
+    page.locator("[name=name]").fill("Of Riga")
+    page.get_by_role("button", name="Add a condition").press("Enter")
+    page.keyboard.type("city")
+    page.keyboard.press("Tab")
+    page.keyboard.type("is one")
+    for keys in ("Tab", "r", "i"):
+        page.keyboard.press(keys)
+    expect(page.locator(".rb-list [role=option]")).to_have_text(["Riga2"])
+    for keys in ("ArrowDown", "Enter"):
+        page.keyboard.press(keys)
+    expect(page.locator("[data-test=count]")).to_have_text("2")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Backspace")  # takes the last value back
+    expect(page.locator(".rb-problem:visible")).to_have_text("Choose at least one value for “city”.")
+    page.keyboard.type("Tartu")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-test=count]")).to_have_text("3")
+    page.locator("[name=name]").press("Enter")
+    expect(page.locator("h1.segment-title")).to_have_text("Of Riga")
+    assert Segment.objects.get().rule == a_rule({"and": [ask("city", "in", ["Tartu"])]})
+
+
+def test_saved_rule_comes_back_as_it_was(shop: None, live_server: LiveServer, page: Page) -> None:
+    rule = a_rule(
+        {
+            "or": [
+                ask("spend", "between", [1, "2.5"], category="Food", since="2026-01-01", channel="till"),
+                {"and": [ask("age", "unknown"), ask("gender", "in", ["female", "male"])]},
+                {"not": {"or": [ask("birthday", "in next", 7), ask("consent_email", "is", False)]}},
+                ask("first_purchase", "<=", "2026-05-01"),
+            ]
+        }
+    )
+    segment = domain.create_segment(name="All kinds", rule=rule, by=None)
+    log_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/segments/segment/{segment.pk}/change/")
+    expect(page.locator("[data-test=count]")).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("h1.segment-title")).to_have_text("All kinds")
+    segment.refresh_from_db()
+    assert (segment.rule, segment.rule_version) == (rule, 1)
+
+
+def test_builder_fits_a_phone(shop: None, live_server: LiveServer, new_page: Callable[..., Page]) -> None:
+    page = new_page(**PHONE)
+    log_in(page, live_server)
+    page.tap("text=Not seen for 60 days")
+    expect(page.locator("[data-test=count]")).to_have_text("0")
+    page.get_by_role("button", name="Add a group").tap()
+    page.locator(".rb-group .rb-group select").last.select_option("spend")
+    page.get_by_label("Narrow down").last.select_option("category")
+    sizes: Any = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert sizes[0] <= sizes[1] == 390
+
+
+def test_members_are_listed_with_since_when(shop: None, live_server: LiveServer, page: Page) -> None:
+    segment = domain.create_segment(name="Of Riga", rule=a_rule(ask("city", "=", "Riga")), by=None)
+    refresh.refresh_due(now=NOW)
+    log_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/segments/segment/")
+    page.get_by_role("link", name="2", exact=True).click()
+    page.wait_for_url(f"**/{segment.pk}/members/")
+    listed = page.locator(".segment-members tbody tr").all_inner_texts()
+    assert sorted(line.split("\t") for line in listed) == [
+        ["Ilze1", "Riga", "$1", "03/01/2027"],
+        ["Ilze3", "Riga", "$1", "03/01/2027"],
+    ]
+    page.get_by_role("button", name="Archive").click()
+    expect(page.get_by_role("button", name="Restore")).to_be_visible()
+    assert Segment.objects.get().is_archived
