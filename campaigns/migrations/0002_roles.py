@@ -86,7 +86,7 @@ ADMINISTRATION = {
     + ["add_apitoken", "delete_apitoken", "view_apitoken"]
     + ["add_survey", "change_survey", "delete_survey"]
     + ["add_consent", "add_shop", "change_shop", "view_shop", "view_suppression"],
-    "personas": ["add_persona", "change_persona", "delete_persona"],
+    "personas": ["add_persona", "change_persona"],  # put aside, not deleted: campaigns refer to them,
 }
 
 ROLES = {

@@ -33,5 +33,6 @@ class FactAdmin(ReadOnly, RecordAdmin):
 
 class FactInline(ReadOnly, TabularInline):
     extra = 0
+    hide_title = True
     can_delete = False
     show_change_link = False

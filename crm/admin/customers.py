@@ -53,7 +53,7 @@ class CustomerAdmin(RecordAdmin):
     """The page opens with who this is, in words; what is written down follows."""
 
     form = CustomerForm
-    list_display = ["name", "number", "email", "phone", "city", "receipts", "spend", "last_purchase"]
+    list_display = ["name", "number", "email", "city", "receipts", "spend", "last_purchase"]
     list_filter = [
         "profile__consent_email",
         "gender",
@@ -189,7 +189,15 @@ class CustomerAdmin(RecordAdmin):
             )
             for receipt in rows
         )
-        return format_html("{}", format_html_join(" · ", '<a href="{}">{}: {}</a>', links)) or "–"
+        return (
+            format_html(
+                "{}",
+                format_html_join(
+                    " · ", '<a class="text-primary-600 dark:text-primary-500" href="{}">{}: {}</a>', links
+                ),
+            )
+            or "–"
+        )
 
 
 class MemberInline(FactInline):

@@ -25,12 +25,20 @@ def of_customers_found(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
 class LineInline(FactInline):
     model = ReceiptLine
     fk_name = "receipt"
-    fields = ["position", "product", "quantity", "unit_price", "discount", "total"]
+    fields = ["position", "product", "amount", "price", "discount", "total"]
     readonly_fields = fields
     verbose_name_plural = _("lines")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReceiptLine]:
         return super().get_queryset(request).select_related("product")
+
+    @admin.display(description=_("quantity"))
+    def amount(self, line: ReceiptLine) -> str:
+        return f"{line.quantity.normalize():f}"
+
+    @admin.display(description=_("unit price"))
+    def price(self, line: ReceiptLine) -> str:
+        return f"{line.unit_price.normalize():f}"
 
     @admin.display(description=_("discount"))
     def discount(self, line: ReceiptLine) -> str:

@@ -1,6 +1,8 @@
 """Who may do what: a table, and every page of the back office must stand in it."""
 
 import importlib
+import re
+from collections.abc import Iterator
 
 import pytest
 from django.apps import apps
@@ -8,7 +10,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from tests.support.people import PASSWORD, ROLES, person
 
@@ -19,6 +21,8 @@ roles_migration = importlib.import_module("campaigns.migrations.0002_roles")
 # What Marketing and Administrator may do with each model of the back office: view, add, change, delete.
 # Shop staff never enter it. A new page has to be written down here.
 BACK_OFFICE = {
+    "campaigns.campaign": ("vacd", "vacd"),
+    "personas.persona": ("v", "vac"),
     "auth.user": ("", "vac"),
     "auth.group": ("", "v"),
     "crm.apitoken": ("", "vad"),
@@ -49,6 +53,7 @@ WITHHELD = {
     ),
     **dict.fromkeys(("crm.customer", "crm.loyaltycard", "crm.shop", "auth.user"), "d"),
     "auth.group": "acd",
+    "personas.persona": "d",
     "crm.apitoken": "c",
     "crm.consent": "cd",
     "campaigns.delivery": "ad",
@@ -126,6 +131,59 @@ def test_the_back_office_opens_to_a_role_as_declared(role: str, label: str, clie
     model_admin = admin.site._registry[apps.get_model(label)]
     may = {action: getattr(model_admin, f"has_{word}_permission")(request) for action, word in ACTIONS.items()}
     assert {action for action, yes in may.items() if yes} == set(allowed)
+
+
+# Pages of the back office that need no permission: they show nothing, or only what their reader may see.
+FOR_ALL_STAFF = {
+    "index",
+    "login",
+    "logout",
+    "password_change",
+    "password_change_done",
+    "jsi18n",
+    "search",
+    "view_on_site",
+}
+
+
+def back_office_pages() -> Iterator[tuple[str, str]]:
+    """Every page under /admin/, ours too, by name and address; ids are of rows that need not exist."""
+    for pattern in get_resolver("config.urls").url_patterns:
+        if str(pattern.pattern) == "admin/":
+            yield from _pages(pattern, "/admin/")
+
+
+def _pages(parent: URLResolver | URLPattern, address: str) -> Iterator[tuple[str, str]]:
+    for pattern in getattr(parent, "url_patterns", []):
+        part = re.sub(r"<[^>]*>|\(\?P<[^>]*>.*?\)", "1", str(pattern.pattern)).replace("^", "").replace("$", "")
+        if isinstance(pattern, URLResolver):
+            yield from _pages(pattern, address + part)
+        elif pattern.name:
+            yield pattern.name, address + part
+
+
+def test_no_page_of_the_back_office_opens_to_shop_staff_whatever_its_address(client: Client) -> None:
+    client.force_login(person("Shop staff"))
+    pages = [(name, address) for name, address in back_office_pages() if name not in {"login", "logout", "jsi18n"}]
+    assert len(pages) > 80
+    opened = {
+        f"{method} {address}"
+        for _, address in pages
+        for method in ("GET", "POST")
+        if "/admin/login/" not in client.generic(method, address).headers.get("Location", "")
+    }
+    assert opened == set()
+
+
+def test_pages_of_the_back_office_ask_for_a_permission_of_their_own(client: Client) -> None:
+    client.force_login(User.objects.create_user("newcomer", is_staff=True))
+    opened = {
+        f"{method} {address}"
+        for name, address in back_office_pages()
+        for method in ("GET", "POST")
+        if name not in FOR_ALL_STAFF and client.generic(method, address).status_code < 300
+    }
+    assert opened == set()
 
 
 @pytest.mark.parametrize(
