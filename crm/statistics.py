@@ -134,7 +134,7 @@ def _by_day(first: date, last: date) -> Mapping[date, Sales]:
         .annotate(
             revenue_minor=Sum("total_minor"),
             known_minor=Sum("total_minor", filter=Q(customer__isnull=False), default=0),
-            receipts=Count("pk", filter=Q(kind=ReceiptKind.SALE)),
+            receipts=Count("kind", filter=Q(kind=ReceiptKind.SALE)),  # a column of the index, so that it is enough
         )
     )
     return {row["sold_on"]: Sales(starts_on=row.pop("sold_on"), days=1, **row) for row in rows}
