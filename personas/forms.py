@@ -6,14 +6,12 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from personas.models import Persona
 from personas.portraits import clean_portrait
-from segments.domain import checked
-from segments.rules import RuleError, dump
+from segments.forms import RuleField
 
 DETAILS = (
     "name",
@@ -51,9 +49,8 @@ class PersonaForm(forms.ModelForm):
         widget=PortraitInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
         help_text=gettext_lazy("JPEG, PNG or WebP, at most 5 MB, cut to a square. Without one we draw something."),
     )
-    rule = forms.JSONField(
+    rule = RuleField(
         label=gettext_lazy("Customers like this"),
-        widget=forms.Textarea(attrs={"rows": 8}),
         help_text=gettext_lazy("The rule that matches customers to this persona."),
     )
 
@@ -75,9 +72,3 @@ class PersonaForm(forms.ModelForm):
     def clean_portrait(self) -> Any:
         chosen = self.cleaned_data["portrait"]
         return clean_portrait(chosen) if isinstance(chosen, UploadedFile) else chosen
-
-    def clean_rule(self) -> dict[str, Any]:
-        try:
-            return dump(checked(self.cleaned_data["rule"]))
-        except RuleError as error:
-            raise forms.ValidationError(_("This rule can't be used: %(reason)s") % {"reason": error}) from error
