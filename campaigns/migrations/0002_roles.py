@@ -44,7 +44,6 @@ MARKETING = {
     "segments": [
         "add_segment",
         "change_segment",
-        "delete_segment",
         "view_segment",
         "view_membership",
         "view_membershipevent",

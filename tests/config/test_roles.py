@@ -23,6 +23,7 @@ roles_migration = importlib.import_module("campaigns.migrations.0002_roles")
 BACK_OFFICE = {
     "campaigns.campaign": ("vacd", "vacd"),
     "personas.persona": ("v", "vac"),
+    "segments.segment": ("vac", "vac"),
     "auth.user": ("", "vac"),
     "auth.group": ("", "v"),
     "crm.apitoken": ("", "vad"),
@@ -53,7 +54,7 @@ WITHHELD = {
     ),
     **dict.fromkeys(("crm.customer", "crm.loyaltycard", "crm.shop", "auth.user"), "d"),
     "auth.group": "acd",
-    "personas.persona": "d",
+    **dict.fromkeys(("personas.persona", "segments.segment"), "d"),  # put aside instead
     "crm.apitoken": "c",
     "crm.consent": "cd",
     "campaigns.delivery": "ad",
