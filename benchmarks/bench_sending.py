@@ -27,8 +27,10 @@ COUNTS: dict[Scale, int] = {"small": 2_000, "full": 20_000}
 PLACEHOLDERS = (
     "{{ customer.first_name | default: 'friend' }} {{ customer.last_name | default: 'friend' }} "
     "{{ customer.city | default: 'your town' }} {{ customer.points }} {{ shop.name }} "
-    "{{ last_purchase.product | default: 'favourites' }} {{ last_purchase.on | default: 'lately' }}"
+    "{{ last_purchase.product | default: 'favourites' }} {{ last_purchase.category | default: 'our shelves' }} "
+    "{{ last_purchase.on | default: 'lately' }} {{ last_purchase.store | default: 'our shop' }}"
 )
+"""With those of the heading, the subject and the foot, a dozen."""
 
 
 def run(scale: Scale) -> Iterator[Result]:
@@ -92,7 +94,7 @@ def _launch(segment: Segment) -> Campaign:
         campaign=campaign,
         subject="Bricks for {{ customer.first_name | default: 'you' }}",
         heading="Back on our shelves, {{ customer.first_name | default: 'friend' }}",
-        body="\n\n".join([PLACEHOLDERS, *["Forty words of plain text that a shop may well write. " * 4] * 25]),
+        body="\n\n".join([PLACEHOLDERS, *["Forty words of plain text that a shop may well write. " * 4] * 13]),
         button_label="See them",
         button_url="https://shop.example.com/bricks",
     )

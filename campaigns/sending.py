@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -30,6 +30,8 @@ WINDOW = 100
 MOST_TRIES = 5
 MOST_SENDERS = 4
 """Workers that one campaign keeps busy at a time."""
+SETTLE_WAITS = (0.0, 1.0, 3.0, 10.0)
+"""Seconds between tries to settle while the database does not answer; then the window is left undecided."""
 UNMADE_STOP = 10
 """So many messages of a window that can't be made, and none that can: the message is wrong, not the customers."""
 
@@ -101,7 +103,7 @@ class _Chunk:
                 if not self._send_window(claimed[at : at + WINDOW]):
                     break
         finally:
-            self._settle()
+            self._settle_for_sure()
         if self.campaign.troubles and self.accepted:
             states.note_success(campaign_id=self.campaign.pk)
 
@@ -136,6 +138,17 @@ class _Chunk:
         if sent.trouble:
             raise sent.trouble
         return True
+
+    def _settle_for_sure(self) -> None:
+        """Also where the database is just being restarted: what the server said of a window is known only here."""
+        for wait in SETTLE_WAITS:
+            try:
+                self._settle()
+                return
+            except (OperationalError, InterfaceError):
+                connection.close()
+                time.sleep(wait)
+        self._settle()
 
     def _settle(self) -> None:
         """Of the last window, if that has not been done. Doing it twice does no harm."""

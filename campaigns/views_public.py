@@ -111,4 +111,4 @@ def _language(delivery: Delivery) -> str:
 def masked(address: str) -> str:
     """Enough of an address for its owner to know it, too little for somebody whom the mail was forwarded to."""
     local, at, domain = address.rpartition("@")
-    return f"{local[:1]}…{at}{domain}" if at else "…"
+    return f"{local[:1]}***{at}{domain}" if at else "***"

@@ -5,8 +5,9 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -326,6 +327,25 @@ def test_workers_at_once_send_to_everybody_once(toy_door: type[ToyDoor]) -> None
 
     assert len(toy_door.sent) == len(set(toy_door.sent)) == 450
     assert balanced(campaign) == Books(450, 450, {}, 0, {}, 0, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_hangs_up_in_mid_sending_costs_nobody_s_answer(toy_door: type[ToyDoor]) -> None:
+    campaign = launched(350)
+
+    def on_send(messages: Sequence[Message]) -> None:
+        if len(toy_door.sent) == 100:
+            with psycopg.connect(**connection.get_connection_params()) as other:
+                connection.ensure_connection()
+                other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+
+    toy_door.on_send = staticmethod(on_send)
+    with pytest.raises(OperationalError):
+        send(campaign)
+    assert fates(campaign) == {"accepted": 200, "pending": 150}
+
+    assert send(campaign) == 150
+    assert len(set(toy_door.sent)) == len(toy_door.sent) == 350
 
 
 def test_bells_may_ring_twice_or_for_nothing(toy_door: type[ToyDoor]) -> None:
