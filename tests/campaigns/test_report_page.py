@@ -1,5 +1,6 @@
 """The report's page: what it says in words and numbers."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,9 +15,11 @@ from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 
+Reader = Callable[[Campaign], str]
+
 
 @pytest.fixture
-def page(client: Client):  # type: ignore[no-untyped-def]  # returns a function of a campaign
+def page(client: Client) -> Reader:
     client.force_login(person("Marketing"))
 
     def read(campaign: Campaign) -> str:
@@ -27,7 +30,7 @@ def page(client: Client):  # type: ignore[no-untyped-def]  # returns a function 
     return read
 
 
-def test_a_campaign_carried_out_elsewhere_reports_its_coupons_and_claims_no_effect(page) -> None:  # type: ignore[no-untyped-def]
+def test_a_campaign_carried_out_elsewhere_reports_its_coupons_and_claims_no_effect(page: Reader) -> None:
     campaign = a_campaign(name="Letter 18", is_imported=True, channel="post")
     coupon = Coupon.objects.create(campaign=campaign, code="X")
     for number in range(4):
@@ -45,7 +48,7 @@ def test_a_campaign_carried_out_elsewhere_reports_its_coupons_and_claims_no_effe
         assert word not in text
 
 
-def test_a_campaign_with_a_draw_shows_both_arms_and_no_interval_of_money(page) -> None:  # type: ignore[no-untyped-def]
+def test_a_campaign_with_a_draw_shows_both_arms_and_no_interval_of_money(page: Reader) -> None:
     campaign = a_campaign(holdout_percent=50)
     for number in range(40):
         customer = a_customer()
@@ -59,7 +62,7 @@ def test_a_campaign_with_a_draw_shows_both_arms_and_no_interval_of_money(page) -
     assert "Whether they spent more: can't tell." in text
 
 
-def test_every_state_has_a_page(page) -> None:  # type: ignore[no-untyped-def]
+def test_every_state_has_a_page(page: Reader) -> None:
     soon = datetime.now(UTC) + timedelta(days=1)
     seen = {
         status: page(
