@@ -204,26 +204,30 @@ WITH {_SURVIVORS}, assigned AS (
 )"""  # noqa: S608 - our own SQL
 
 
-def arms(*, campaign_ids: Sequence[int]) -> dict[tuple[int, bool], Arm]:
-    """Both arms of each campaign, by campaign and whether they were left out (one query)."""
+def arms(*, campaign_ids: Sequence[int], with_before: bool = True) -> dict[tuple[int, bool], Arm]:
+    """Both arms of each campaign, by campaign and whether they were left out (one query).
+
+    Without ``with_before`` the days before the launch are not read, which halves the work.
+    """
     sql = f"""{_UNITS}, bought AS (
-        SELECT p.campaign, p.key, p.held_out,
-            bool_or(r.kind = 'sale' AND r.sold_at >= p.since) AS is_buyer,
-            sum(r.total_minor) FILTER (WHERE r.sold_at >= p.since) AS spend,
-            sum(r.total_minor) FILTER (WHERE r.sold_at < p.since) AS spend_before,
-            bool_or(r.kind = 'sale' AND r.sold_at < p.since) AS was_buyer
-        FROM people p LEFT JOIN crm_receipt r ON r.customer_id = p.person
-            AND r.sold_at >= p.since - p.counts_for AND r.sold_at < p.since + p.counts_for
-        GROUP BY p.campaign, p.key, p.held_out
+        SELECT p.campaign, p.key, p.held_out, bool_or(r.is_buyer) AS is_buyer, sum(r.spend) AS spend,
+            sum(r.spend_before) AS spend_before, bool_or(r.was_buyer) AS was_buyer
+        FROM people p CROSS JOIN LATERAL (
+            SELECT bool_or(kind = 'sale') FILTER (WHERE sold_at >= p.since) AS is_buyer,
+                sum(total_minor) FILTER (WHERE sold_at >= p.since) AS spend,
+                sum(total_minor) FILTER (WHERE sold_at < p.since) AS spend_before,
+                bool_or(kind = 'sale') FILTER (WHERE sold_at < p.since) AS was_buyer
+            FROM crm_receipt WHERE customer_id = p.person
+                AND sold_at >= p.since - p.counts_for * %(before)s AND sold_at < p.since + p.counts_for
+        ) r GROUP BY p.campaign, p.key, p.held_out
     )
     SELECT campaign, held_out, count(*), count(*) FILTER (WHERE is_buyer), coalesce(sum(spend), 0),
         coalesce(sum(spend_before), 0), count(*) FILTER (WHERE was_buyer)
     FROM bought GROUP BY campaign, held_out"""  # noqa: S608 - our own SQL
+    rows = _rows(sql, {"campaigns": list(campaign_ids), "before": int(with_before)})
     return {
         (campaign, held_out): Arm(units, buyers, int(spend), int(before), buyers_before)
-        for campaign, held_out, units, buyers, spend, before, buyers_before in _rows(
-            sql, {"campaigns": list(campaign_ids)}
-        )
+        for campaign, held_out, units, buyers, spend, before, buyers_before in rows
     }
 
 
@@ -246,7 +250,7 @@ def summaries(*, campaign_ids: Sequence[int]) -> dict[int, Summary]:
         FROM campaigns_delivery d WHERE d.campaign_id = ANY(%s) GROUP BY 1
     """
     sent = {campaign: (accepted, clicked) for campaign, accepted, clicked in _rows(sql, [list(campaign_ids)])}
-    bought = arms(campaign_ids=campaign_ids)
+    bought = arms(campaign_ids=campaign_ids, with_before=False)
     found = {}
     for key in campaign_ids:
         arm = bought.get((key, False), Arm())
@@ -258,10 +262,12 @@ def _by_day(campaign: Campaign, launched_on: date, days: int, today: date) -> tu
     """Every day from a while before the launch to the end of the window, or to today."""
     first, last = launched_on - timedelta(days=DAYS_BEFORE), min(launched_on + timedelta(days=days - 1), today)
     sql = f"""{_UNITS}
-    SELECT r.sold_on, p.held_out, count(DISTINCT p.key) FILTER (WHERE r.kind = 'sale'), sum(r.total_minor)
-    FROM people p JOIN crm_receipt r ON r.customer_id = p.person
-        AND r.sold_at >= %(from)s AND r.sold_at < %(to)s AND r.sold_on BETWEEN %(first)s AND %(last)s
-    GROUP BY 1, 2"""  # noqa: S608 - our own SQL
+    SELECT sold_on, held_out, count(*) FILTER (WHERE is_buyer), sum(spend) FROM (
+        SELECT r.sold_on, p.held_out, p.key, bool_or(r.kind = 'sale') AS is_buyer, sum(r.total_minor) AS spend
+        FROM people p JOIN crm_receipt r ON r.customer_id = p.person
+            AND r.sold_at >= %(from)s AND r.sold_at < %(to)s AND r.sold_on BETWEEN %(first)s AND %(last)s
+        GROUP BY 1, 2, 3
+    ) daily GROUP BY 1, 2"""  # noqa: S608 - our own SQL
     start = timezone.make_aware(datetime.combine(first, datetime.min.time()))
     end = timezone.make_aware(datetime.combine(last + timedelta(days=1), datetime.min.time()))
     params = {"campaigns": [campaign.pk], "from": start, "to": end, "first": first, "last": last}
