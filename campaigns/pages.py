@@ -46,5 +46,9 @@ def may_edit(request: HttpRequest) -> bool:
     return request.user.has_perm("campaigns.change_campaign")
 
 
+def may_see_customers(request: HttpRequest) -> bool:
+    return request.user.has_perm("crm.view_customer")
+
+
 def address_of(campaign: Campaign, page: str = "change") -> str:
     return reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk])

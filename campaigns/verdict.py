@@ -9,16 +9,29 @@ from crm.templatetags.regulars import count, percent
 
 
 def verdict(report: Report) -> list[str]:
-    """What came of it, in two to four sentences."""
+    """What came of it, in one to three sentences."""
     if report.launched_on is None:
         return [_("Not sent yet.")]
     if not report.sent.units:
         return [_("Nobody got this message, so there is nothing to report.")]
-    sentences = [_compared(report)] if report.extra else _counted(report)
     if not report.is_complete:
-        values = {"day": count(report.day + 1), "days": count(report.days)}
-        sentences.insert(0, _("So far, on day %(day)s of %(days)s:") % values)
-    return sentences
+        return _so_far(report)
+    return [_compared(report)] if report.extra else _counted(report)
+
+
+def _so_far(report: Report) -> list[str]:
+    """Before the days are over: what was counted. Judging the effect early would find one too often."""
+    values = {
+        "day": count(report.day + 1),
+        "days": count(report.days),
+        "buyers": count(report.sent.buyers),
+        "all": _units(report.unit, report.sent.units),
+        "spend": _money(report.sent.spend_minor),
+    }
+    counted = _("Day %(day)s of %(days)s: so far %(buyers)s of %(all)s bought, for %(spend)s.") % values
+    if report.extra:
+        return [counted, _("What the message changed is judged when the %(days)s days are over.") % values]
+    return [counted, _("Nobody was left out at random, so it will be a difference, not an effect.")]
 
 
 def _counted(report: Report) -> list[str]:

@@ -22,7 +22,7 @@ from campaigns.channels import NoDoor
 from campaigns.faces import IN_GROUPS, TO_SEND, faces
 from campaigns.forms import MessageForm, WhoForm
 from campaigns.models import Campaign, Variant
-from campaigns.pages import address_of, campaign_page, may_edit, may_launch, page
+from campaigns.pages import address_of, campaign_page, may_edit, may_launch, may_see_customers, page
 from campaigns.placeholders import CATALOGUE
 from campaigns.rendering import MessageError, Problem, check_placeholders
 from crm.customers import search
@@ -165,6 +165,8 @@ def audience(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 @campaign_page("view_campaign", "change_campaign")
 def audience_step(request: HttpRequest, campaign: Campaign, step: str) -> HttpResponse:
     """Five people at a step, with their reasons."""
+    if not may_see_customers(request):
+        raise PermissionDenied
     with transaction.atomic():
         _apply(request, campaign)
         try:
@@ -262,17 +264,21 @@ def _forced(html: str, theme: str) -> str:
 @campaign_page("view_campaign", "change_campaign")
 def people(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     """Customers to preview as."""
+    if not may_see_customers(request):
+        raise PermissionDenied
     found = search(text=request.GET.get("q", ""), limit=6)
     return render(request, "campaigns/_people.html", {"people": found, "q": request.GET.get("q", "")})
 
 
 def _customer_id(request: HttpRequest) -> int | None:
+    if not may_see_customers(request):
+        return None
     value = request.POST.get("customer", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
 
 
 def _chosen(request: HttpRequest, campaign: Campaign) -> Customer | None:
-    if request.POST.get("customer") == "random":
+    if request.POST.get("customer") == "random" and may_see_customers(request):
         ticked = [int(pk) for pk in request.POST.getlist("segments") if pk.isdigit()]
         members = Membership.objects.filter(segment__in=ticked or campaign.segments.all())
         return Customer.objects.filter(memberships__in=members).order_by("?").first() or (

@@ -311,7 +311,11 @@ def test_whoever_may_only_look_saves_nothing(client: Client) -> None:
         "add": client.post(reverse("admin:campaigns_campaign_add"), {"name": "x"}).status_code,
         "delete": client.post(url(campaign, "delete"), {"post": "yes"}).status_code,
     }
+    refused["people"] = client.get(url(campaign, "people"), {"q": "Anna"}).status_code
+    refused["faces"] = client.post(url(campaign, "audience_step", "total"), form_of(campaign)).status_code
     assert set(refused.values()) == {403}
+    anna = Customer.objects.get()
+    assert "As Anna1" not in client.post(url(campaign, "preview"), form_of(campaign, customer=anna.pk)).content.decode()
     assert list(Campaign.objects.values_list("name", flat=True)) == ["Bricks are back"]
 
 

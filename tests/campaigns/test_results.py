@@ -265,6 +265,14 @@ def test_with_a_draw_the_verdict_gives_extra_buyers_or_says_that_it_cant_tell() 
 def test_before_the_days_are_over_the_verdict_says_so_far() -> None:
     campaign = a_campaign()
     a_delivery(campaign, a_customer())
-    sentences = verdict(report(campaign=campaign, now=LAUNCH + timedelta(days=2, hours=5)))
-    assert sentences[0] == "So far, on day 3 of 14:"
+    early = LAUNCH + timedelta(days=2, hours=5)
+    assert verdict(report(campaign=campaign, now=early)) == [
+        "Day 3 of 14: so far 0 of 1 customer bought, for $0.00.",
+        "Nobody was left out at random, so it will be a difference, not an effect.",
+    ]
+    a_delivery(campaign, a_customer(), "held_out")
+    assert verdict(report(campaign=campaign, now=early)) == [
+        "Day 3 of 14: so far 0 of 1 customer bought, for $0.00.",
+        "What the message changed is judged when the 14 days are over.",
+    ]
     assert verdict(report(campaign=a_campaign(status="draft", launched_at=None), now=NOW)) == ["Not sent yet."]
