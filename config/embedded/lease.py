@@ -25,6 +25,7 @@ class Lease:
 
     def __init__(self, connection: socket.socket, say: Callable[[str], None]) -> None:
         self._connection, self._say, self._buffer = connection, say, b""
+        self._holder = os.getpid()
 
     def need(self, *names: str) -> None:
         """Wait until these servers answer. Raises EmbeddedError with the reason if one can't."""
@@ -50,8 +51,8 @@ class Lease:
 
     def release(self) -> None:
         """Give the lease back; if nobody else holds one, wait until the servers have stopped."""
-        if self._connection.fileno() < 0:
-            return
+        if self._connection.fileno() < 0 or os.getpid() != self._holder:
+            return  # released before, or a forked child that ends: the lease is its parent's
         with contextlib.suppress(OSError, EmbeddedError):
             self._send("bye")
             for word, _text in self._replies():
@@ -75,6 +76,8 @@ class Lease:
                 received = self._connection.recv(65536)
             except ConnectionError:
                 return
+            except TimeoutError:
+                raise EmbeddedError(f"The embedded servers did not answer within {_PATIENCE:.0f} s.") from None
             if not received:
                 return
             self._buffer += received
