@@ -352,7 +352,7 @@ const products = combobox(scan, $("product-list"), {
 const people = combobox($("customer-search"), $("customer-list"), {
   choose: (option) => {
     if (!("new" in option.dataset)) return void chooseCustomer(option.dataset.person);
-    htmx.trigger(option, "choose");
+    htmx.trigger("#customer-new", "open");
     return people.close();
   },
 });
@@ -373,12 +373,15 @@ $("scan-form").addEventListener("submit", (event) => {
 $("customer-form").addEventListener("submit", (event) => {
   event.preventDefault();
   if (people.chosen()) return people.take();
-  // A scanner ends with Enter before the list is there: ask at once, and take the one exact answer.
-  $("customer-list").addEventListener("htmx:afterSwap", () => {
+  const take = () => {
     const exact = $("customer-list").querySelector("[data-exact]");
     if (exact) chooseCustomer(exact.dataset.person);
     else people.first();
-  }, { once: true });
+  };
+  const shown = $("customer-list").querySelector("[data-query]")?.dataset.query.trim();
+  if (shown === $("customer-search").value.trim()) return take();
+  // A scanner ends with Enter before the list is there: ask at once.
+  $("customer-list").addEventListener("htmx:afterSwap", take, { once: true });
   return htmx.trigger($("customer-search"), "look-up");
 });
 
@@ -503,3 +506,4 @@ showCustomer();
 if (cart.customer) chooseCustomer(cart.customer.id);
 if (cart.pending) send();
 scan.focus();
+document.body.dataset.ready = "";
