@@ -28,7 +28,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         "",
         [
             Entry(title=_("Home"), icon="home", url="admin:index"),
-            Entry(title=_("Till"), icon="point_of_sale", url="till:index", permission="crm.ring_up_sale"),
+            Entry(title=_("Till"), icon="point_of_sale", url="till", permission="crm.ring_up_sale"),
         ],
     ),
     (

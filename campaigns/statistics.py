@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 
 from campaigns.models import Campaign, Delivery
+from campaigns.states import is_undecided
 
 _SETTLED = {
     Delivery.Status.ACCEPTED,
@@ -43,29 +44,26 @@ def in_flight(*, now: datetime, finished_days: int = 28) -> list[Progress]:
     lately = Q(status=Campaign.Status.FINISHED, finished_at__gt=now - timedelta(days=finished_days))
     under_way = Q(status__in=[status for status in rank if status != Campaign.Status.FINISHED])
     campaigns = list(Campaign.objects.filter(under_way | lately, is_imported=False))
-    counts: dict[int, dict[str, int]] = {campaign.pk: {} for campaign in campaigns}
+    counts: dict[int, list[tuple[str, int, int]]] = {campaign.pk: [] for campaign in campaigns}
     rows = (
         Delivery.objects.filter(campaign__in=list(counts))
         .order_by()
         .values_list("campaign_id", "status")
-        .annotate(number=Count("pk"))
+        .annotate(number=Count("pk"), unclear=Count("pk", filter=is_undecided(now)))
     )
-    for campaign_id, status, number in rows:
-        counts[campaign_id][status] = number
+    for campaign_id, status, number, unclear in rows:
+        counts[campaign_id].append((status, number, unclear))
     return [
         _progress(campaign, counts[campaign.pk])
         for campaign in sorted(campaigns, key=lambda one: (rank[Campaign.Status(one.status)], -one.pk))
     ]
 
 
-def _progress(campaign: Campaign, by_status: dict[str, int]) -> Progress:
-    to_go = by_status.get(Delivery.Status.PENDING, 0) + by_status.get(Delivery.Status.LEASED, 0)
-    # While a worker is at it, a window of deliveries is always on its way; what stays afterwards is unclear.
-    at_work = campaign.status == Campaign.Status.SENDING and to_go > 0
+def _progress(campaign: Campaign, rows: list[tuple[str, int, int]]) -> Progress:
     return Progress(
         campaign=campaign,
-        audience=sum(by_status.values()),
-        settled=sum(number for status, number in by_status.items() if status in _SETTLED),
-        accepted=by_status.get(Delivery.Status.ACCEPTED, 0),
-        undecided=0 if at_work else by_status.get(Delivery.Status.SENDING, 0),
+        audience=sum(number for _status, number, _unclear in rows),
+        settled=sum(number for status, number, _unclear in rows if status in _SETTLED),
+        accepted=sum(number for status, number, _unclear in rows if status == Delivery.Status.ACCEPTED),
+        undecided=sum(unclear for _status, _number, unclear in rows),
     )

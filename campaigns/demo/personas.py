@@ -10,14 +10,6 @@ def _condition(attribute: str, operator: str, value: Any, **filters: str) -> dic
     return {"attribute": attribute, "operator": operator, "value": value, **({"filters": filters} if filters else {})}
 
 
-def _all_of(*conditions: dict[str, Any]) -> dict[str, Any]:
-    return {"v": 1, "rule": {"and": list(conditions)}}
-
-
-def _any_of(*conditions: dict[str, Any]) -> dict[str, Any]:
-    return {"v": 1, "rule": {"or": list(conditions)}}
-
-
 EMMA: Final = {
     "name": "Emma Brooks",
     "age": 33,
@@ -97,33 +89,41 @@ CLAIRE: Final = {
 PERSONAS: Final[list[tuple[dict[str, Any], dict[str, Any]]]] = [
     (
         EMMA,
-        _any_of(
-            _condition("receipts", ">=", 3, category="Drugstore and household > Diapers and disposables"),
-            _condition("receipts", ">=", 3, category="Drugstore and household > Baby foods"),
-            _condition("receipts", ">=", 3, category="Drugstore and household > Infant formula"),
-        ),
+        {
+            "or": [
+                _condition("receipts", ">=", 3, category="Drugstore and household > Diapers and disposables"),
+                _condition("receipts", ">=", 3, category="Drugstore and household > Baby foods"),
+                _condition("receipts", ">=", 3, category="Drugstore and household > Infant formula"),
+            ]
+        },
     ),
     (
         WALTER,
-        _all_of(
-            _condition("age_band", "in", ["55-64", "65+"]),
-            _condition("household_size", "<=", 2),
-        ),
+        {
+            "and": [
+                _condition("age_band", "in", ["55-64", "65+"]),
+                _condition("household_size", "<=", 2),
+            ]
+        },
     ),
     (
         NINA,
-        _all_of(
-            _condition("average_receipt", "<=", 18),
-            _condition("receipts", ">=", 52),
-            {"not": _condition("age_band", "in", ["45-54", "55-64", "65+"])},
-        ),
+        {
+            "and": [
+                _condition("average_receipt", "<=", 18),
+                _condition("receipts", ">=", 52),
+                {"not": _condition("age_band", "in", ["45-54", "55-64", "65+"])},
+            ]
+        },
     ),
     (
         CLAIRE,
-        _all_of(
-            _condition("receipts", ">=", 3, category="Grocery > Domestic wine"),
-            _condition("receipts", ">=", 3, category="Deli > Cheeses"),
-        ),
+        {
+            "and": [
+                _condition("receipts", ">=", 3, category="Grocery > Domestic wine"),
+                _condition("receipts", ">=", 3, category="Deli > Cheeses"),
+            ]
+        },
     ),
 ]
-"""What each is like, as fields of Persona, and the rule of who is like that."""
+"""What each is like, as fields of Persona, and the rule of who is like that (without its version)."""

@@ -113,7 +113,7 @@
       },
       xAxis: lying ? numbers : { ...names, boundaryGap: spec.kind !== "line" },
       yAxis: lying ? names : numbers,
-      series: spec.series.map((one, index) => line(spec, one, index, colours, sayShort)),
+      series: spec.series.map((one, index) => line(spec, one, index, colours, say)),
     };
   }
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Delivery
 from crm.models import Customer, Job, Receipt, Store
+from personas.models import Persona
 from segments.models import Segment
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +54,7 @@ def test_a_new_shop_is_told_what_to_do_first(client: Client, manager: User):
 
 def test_the_page_takes_a_fixed_number_of_queries(client: Client, manager: User, django_assert_max_num_queries):
     def visit() -> None:
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(16):
             assert client.get("/admin/").status_code == 200
 
     sell(10_00)
@@ -90,7 +91,7 @@ def test_what_went_wrong_comes_before_what_could_be_done(client: Client, manager
         assigned_at=now,
     )
     response = client.get("/admin/")
-    assert titles(response) == [
+    assert titles(response)[:3] == [
         "1 message of “Winter” is unclear",
         "“Winter” is paused",
         "“Spring” waits to be launched",
@@ -105,24 +106,51 @@ def test_there_are_three_things_at_most(client: Client, manager: User):
     assert len(titles(client.get("/admin/"))) == 3
 
 
-def test_a_message_on_its_way_is_not_called_unclear(client: Client, manager: User):
+def test_a_message_that_a_live_worker_has_in_hand_is_not_called_unclear(client: Client, manager: User):
     sell(10_00)
     now = timezone.now()
     campaign = Campaign.objects.create(name="Spring", status="sending", launched_at=now)
-    for number, status in enumerate(("sending", "pending")):
+    for number, minutes in enumerate((5, -5)):
         Delivery.objects.create(
             campaign=campaign,
             unit=f"p{number}",
             customer=Customer.objects.create(number=str(number)),
             channel="email",
-            status=status,
+            status="sending",
+            leased_until=now + timedelta(minutes=minutes),
             assigned_at=now,
         )
     progress = client.get("/admin/").context["campaigns"][0]
-    assert (progress.audience, progress.settled, progress.undecided) == (2, 0, 0)
-    Delivery.objects.filter(status="pending").update(status="accepted")
-    progress = client.get("/admin/").context["campaigns"][0]
-    assert (progress.settled, progress.undecided) == (1, 1)
+    assert (progress.audience, progress.settled, progress.undecided) == (2, 0, 1)
+
+
+def test_a_result_is_announced_when_the_days_that_count_are_over(client: Client, manager: User):
+    sell(10_00)
+    now = timezone.now()
+    for name, days in (("Running", 13), ("Over", 15), ("Long over", 22)):
+        Campaign.objects.create(
+            name=name, status="finished", launched_at=now - timedelta(days=days), finished_at=now - timedelta(days=days)
+        )
+    assert [title for title in titles(client.get("/admin/")) if "result" in title] == ["The result of “Over” is in"]
+
+
+def test_a_broken_rule_is_mended_where_its_owner_is(client: Client, manager: User):
+    sell(10_00)
+    segment = Segment.objects.create(name="Bakers", last_error="There is no category “Flour”.")
+    own = Segment.objects.create(name="Emma", kind="persona", last_error="There is no category “Milk”.")
+    emma = Persona.objects.create(name="Emma", segment=own)
+    links = [thing.link for thing in client.get("/admin/").context["things"]][:2]
+    assert links == [f"/admin/segments/segment/{segment.pk}/change/", f"/admin/personas/persona/{emma.pk}/sheet/"]
+    assert [client.get(link).status_code for link in links] == [200, 200]
+
+
+def test_a_shop_that_sells_is_asked_whom_it_wants_to_talk_to(client: Client, manager: User):
+    sell(10_00)
+    assert titles(client.get("/admin/")) == [
+        "Who do you want to talk to?",
+        "Can you picture your customers?",
+        "No campaign is under way",
+    ]
 
 
 def test_finished_campaigns_stay_for_four_weeks(client: Client, manager: User):
@@ -160,7 +188,7 @@ def test_the_sidebar_shows_only_pages_that_one_may_open(client: Client, manager:
             item["link"] for group in client.get("/admin/").context["sidebar_navigation"] for item in group["items"]
         }
 
-    assert {"/admin/", "/admin/auth/user/"} <= pages()
+    assert {"/admin/", "/till/", "/admin/personas/persona/", "/admin/auth/user/"} <= pages()
     client.force_login(User.objects.create_user("sam", is_staff=True))
     assert pages() == {"/admin/"}
 
