@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import F
+from django.db import connection
+from django.db.models import Case, F, When
 from django.utils.translation import gettext as _
 
 from crm.bell import ring_after_commit
 from crm.models import Customer
-from segments.compile import customers
+from segments.compile import customers, live_customers, predicate, scope_for
 from segments.models import Segment
 from segments.references import read_names
 from segments.refresh import ask_anew
@@ -103,13 +104,27 @@ class Effect:
 
 
 def effect(*, rule: RuleLike, now: datetime) -> Effect:
-    """The rule's number, and what each of its outermost conditions takes away. Raises RuleError."""
+    """The rule's number, and what each of its outermost conditions takes away. Raises RuleError.
+
+    Each condition is evaluated once for each customer; only those who meet all of them, or all but one, are counted.
+    """
     node = parse(rule) if isinstance(rule, Mapping) else rule
-    members = customers(rule=node, now=now).count()
     if not isinstance(node, And) or len(node.nodes) < 2:
-        return Effect(members, ())
-    without = (
-        customers(rule=And(node.nodes[:place] + node.nodes[place + 1 :]), now=now).count()
-        for place in range(len(node.nodes))
-    )
-    return Effect(members, tuple(number - members for number in without))
+        return Effect(customers(rule=node, now=now).count(), ())
+    scope = scope_for(node, now=now)
+    met = {
+        f"met_{place}": Case(When(predicate(child, scope), then=True), default=False)
+        for place, child in enumerate(node.nodes)
+    }
+    answers, params = live_customers().order_by().annotate(**met).values_list(*met).query.sql_with_params()
+    columns, how_many = ", ".join(met), " + ".join(f"{name}::int" for name in met)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*), {columns} FROM ({answers}) AS answers ({columns}) "  # noqa: S608 - compiled; values stay parameters
+            f"WHERE {how_many} >= %s GROUP BY {columns}",
+            [*params, len(met) - 1],
+        )
+        counted = {tuple(answer): number for number, *answer in cursor.fetchall()}
+    everything = tuple(True for _ in met)
+    lacking = (tuple(place != other for other in range(len(met))) for place in range(len(met)))
+    return Effect(counted.get(everything, 0), tuple(counted.get(answer, 0) for answer in lacking))
