@@ -10,7 +10,7 @@ from crm.models import Customer
 from segments import domain, refresh
 from segments.compile import customers
 from segments.models import Membership
-from segments.rules import Node, describe, dump, parse
+from segments.rules import And, Node, describe, dump, parse
 from tests.segments import oracle
 from tests.segments.strategies import rules
 from tests.segments.worlds import NOW, TODAY, World
@@ -18,6 +18,7 @@ from tests.segments.worlds import NOW, TODAY, World
 RELAXED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_every_rule_means_in_sql_what_it_means_in_words() -> None:
     World(seed=1, customers=40)
@@ -35,6 +36,26 @@ def test_every_rule_means_in_sql_what_it_means_in_words() -> None:
     check()
 
 
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_what_each_condition_takes_away_is_what_there_would_be_without_it() -> None:
+    World(seed=2, customers=40)
+    histories = oracle.read_histories()
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=RELAXED)
+    @given(nodes=st.lists(rules(), min_size=2, max_size=4))
+    def check(nodes: list[Node]) -> None:
+        members = len(oracle.members(And(tuple(nodes)), histories, TODAY))
+        without = [
+            len(oracle.members(And(tuple(nodes[:place] + nodes[place + 1 :])), histories, TODAY))
+            for place in range(len(nodes))
+        ]
+        found = domain.effect(rule=And(tuple(nodes)), now=NOW)
+        assert found == domain.Effect(members, tuple(number - members for number in without))
+
+    check()
+
+
 @given(rule=rules())
 @settings(max_examples=300, deadline=None)
 def test_rule_survives_being_written_and_read(rule: Node) -> None:
@@ -42,6 +63,7 @@ def test_rule_survives_being_written_and_read(rule: Node) -> None:
     assert describe(rule)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @settings(max_examples=12, deadline=None, suppress_health_check=RELAXED)
 @given(seed=st.integers(0, 10_000), some_rules=st.lists(rules(), min_size=3, max_size=6))
