@@ -37,6 +37,10 @@ class DemoMissing(Exception):
     """The package with the published data is not installed."""
 
 
+class DemoRefused(Exception):
+    """The demo cannot be loaded here, or what was loaded is not what the source says."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the source says on the whole, to be compared with what was loaded."""
@@ -133,6 +137,9 @@ class Journey:
         gross = (counted.sales_value + counted.retail_disc + counted.coupon_match_disc) / counted.quantity
         prices = gross.groupby(counted.product_id).median().round(2).to_dict()
         table = self.table("products").fillna("")
+        if self._some is not None:  # what they bought, and something of every category
+            bought = table.product_id.isin(sales.product_id.unique())
+            table = table[bought | ~table.duplicated(["department", "product_category"])]
         columns = ("product_id", "department", "product_category", "product_type", "package_size", "brand")
         _write(
             path,

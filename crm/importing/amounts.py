@@ -2,11 +2,10 @@
 
 import json
 from decimal import Decimal
-from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
-from crm.importing.cells import EXACT, MAX_QUANTITY, MAX_UNIT_PRICE, REMEMBERED, BadCell, minor, number, shown
+from crm.importing.cells import EXACT, MAX_QUANTITY, MAX_UNIT_PRICE, BadCell, minor, number, shown
 
 FIELDS = ("quantity", "unit_price", "discount", "line_total")
 COLUMNS = ("sign", "quantity", "unit_price", "discount_minor", "total_minor", "content")
@@ -15,8 +14,7 @@ _MILLIONTH = Decimal("0.000001")
 _THOUSANDTH = Decimal("0.001")
 
 
-@lru_cache(REMEMBERED)
-def line_amounts(quantity: str, unit_price: str, discount: str, line_total: str) -> str:
+def line_amounts(*, quantity: str, unit_price: str = "", discount: str = "", line_total: str = "") -> str:
     """The cells as the COPY columns :data:`COLUMNS`, tabs between them.
 
     ``line_total`` counts where it is given, and a blank unit price follows from it; else the line is quantity x unit

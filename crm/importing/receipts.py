@@ -7,6 +7,7 @@ anywhere in the file. One bad row refuses its whole receipt, for half a receipt 
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,8 +29,10 @@ DEFAULT_STORE = "main"
 
 _FILLED = ("crm_receipt", "crm_receiptline", "crm_customercategory")
 
-_COMPOSED = (*amounts.FIELDS, "sold_at")
-"""Cells that are not copied one by one."""
+_HEAD = ("receipt_id", "sold_at", "store", "channel", "customer_id", "card_number", "returns_receipt_id")
+_OF_A_LINE = ("sku", "product", "category")
+NEIGHBOURS = 1_000
+"""Rows of one receipt mostly stand together: what they share is parsed once."""
 
 
 class ReceiptImporter(Importer):
@@ -95,17 +98,25 @@ class ReceiptImporter(Importer):
     def copied(self, positions: dict[str, int]) -> list[str]:
         if not {"unit_price", "line_total"} & positions.keys():
             raise FileRefused(_("There is neither a column “unit_price” nor “line_total”."))
-        plain = [name for name in positions if name not in _COMPOSED]
-        return [*plain, "sold_at", "sold_on", *amounts.COLUMNS]
+        head, lines = _in_parts(positions)
+        times = ["sold_at", "sold_on"]  # what one parser makes of one cell
+        return [*(name for name in head if name != "sold_at"), *times, *lines, *amounts.COLUMNS]
 
     def encoder(self, positions: dict[str, int]) -> Callable[[list[str]], str]:
         parsers = {column.name: column.parse for column in self.columns}
-        plan = [(parsers[name], at) for name, at in positions.items() if name not in _COMPOSED]
-        when, sold_at, line = self._when, positions["sold_at"], _line(positions)
+        head, lines = _in_parts(positions)
+        ordered = [*(name for name in head if name != "sold_at"), "sold_at"]
+        head_cells, head_parsers = itemgetter(*(positions[name] for name in ordered)), [parsers[n] for n in ordered]
+        plan = [(parsers[name], positions[name]) for name in lines]
+        line = _line(positions)
+
+        @lru_cache(NEIGHBOURS)
+        def encode_head(*found: str) -> str:
+            return "\t".join([parse(cell) for parse, cell in zip(head_parsers, found, strict=True)])
 
         def encode(row: list[str]) -> str:
-            plain = "\t".join([parse(row[at]) for parse, at in plan])
-            return f"{plain}\t{when(row[sold_at])}\t{line(row)}"
+            own = "\t".join([parse(row[at]) for parse, at in plan])
+            return f"{encode_head(*head_cells(row))}\t{own}\t{line(row)}"
 
         return encode
 
@@ -118,8 +129,9 @@ class ReceiptImporter(Importer):
             cursor.execute(statement, params)
         create_stores(cursor, "SELECT DISTINCT store FROM import_new")
         create_customers(cursor, "SELECT DISTINCT customer FROM import_new WHERE customer <> ''")
-        create_categories(cursor, receipts_sql.NEW_CATEGORIES)
-        create_products(cursor, receipts_sql.NEW_PRODUCTS)
+        cursor.execute(receipts_sql.UNLISTED)
+        create_categories(cursor, "SELECT DISTINCT category FROM import_unlisted WHERE category <> ''")
+        create_products(cursor, "SELECT sku, name, category FROM import_unlisted")
         cursor.execute("SELECT count(*) FROM import_row")
         with filling(cursor, _FILLED, rows=cursor.fetchone()[0]):
             for statement in receipts_sql.INSERT:
@@ -138,7 +150,18 @@ class ReceiptImporter(Importer):
         )
 
 
+def _in_parts(positions: dict[str, int]) -> tuple[list[str], list[str]]:
+    """The file's columns that say something of the receipt, and those of its line, amounts aside."""
+    return [name for name in positions if name in _HEAD], [name for name in positions if name in _OF_A_LINE]
+
+
 def _line(positions: dict[str, int]) -> Callable[[list[str]], str]:
     """Reads the cells of a row that hold its amounts; columns that the file lacks are blank."""
-    at = [positions.get(field) for field in amounts.FIELDS]
-    return lambda row: amounts.line_amounts(*["" if i is None else row[i] for i in at])
+    present = [field for field in amounts.FIELDS if field in positions]
+    found = itemgetter(*(positions[field] for field in present))
+
+    @lru_cache(cells.REMEMBERED)
+    def read(*values: str) -> str:
+        return amounts.line_amounts(**dict(zip(present, values, strict=True)))
+
+    return lambda row: read(*found(row))

@@ -129,16 +129,15 @@ _NEW_LINES = """
     import_row AS line JOIN import_new AS new ON new.receipt_id = line.receipt_id AND new.is_return = (line.sign < 0)
 """
 
-NEW_PRODUCTS = f"""
+UNLISTED = f"""
+    CREATE TEMP TABLE import_unlisted ON COMMIT DROP AS
     SELECT line.sku,
-           coalesce((array_agg(line.product ORDER BY line.row) FILTER (WHERE line.product <> ''))[1], line.sku),
-           coalesce((array_agg(line.category ORDER BY line.row) FILTER (WHERE line.category <> ''))[1], '')
+           coalesce((array_agg(line.product ORDER BY line.row) FILTER (WHERE line.product <> ''))[1], line.sku) AS name,
+           coalesce((array_agg(line.category ORDER BY line.row) FILTER (WHERE line.category <> ''))[1], '') AS category
       FROM {_NEW_LINES}
      WHERE NOT EXISTS (SELECT FROM crm_product AS product WHERE product.sku = line.sku)
      GROUP BY line.sku
 """
-
-NEW_CATEGORIES = f"SELECT DISTINCT category FROM ({NEW_PRODUCTS}) AS product (sku, name, category) WHERE category <> ''"
 
 # A merged customer's receipts go to the survivor, an erased one's to nobody.
 _CUSTOMERS = """

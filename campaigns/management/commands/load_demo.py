@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from campaigns.demo.journey import DemoMissing
-from campaigns.demo.loading import DemoRefused, load_demo
+from campaigns.demo.journey import DemoMissing, DemoRefused
+from campaigns.demo.loading import load_demo
 from crm.progress import ProgressBar
 
 
