@@ -24,7 +24,7 @@ from campaigns.forms import MessageForm, WhoForm
 from campaigns.models import Campaign, Variant
 from campaigns.pages import address_of, campaign_page, may_edit, may_launch, may_see_customers, page
 from campaigns.placeholders import CATALOGUE
-from campaigns.rendering import MessageError, Problem, check_placeholders
+from campaigns.rendering import MessageError
 from crm.customers import search
 from crm.models import Customer, Shop
 from segments.models import Membership
@@ -76,13 +76,13 @@ def compose(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         who=who,
         what=what,
         catalogue=_grouped_catalogue(),
-        problems=check_placeholders(variant) if variant.subject or variant.body or variant.mjml else [],
         is_editable=may_edit(request),
         may_launch=may_launch(request),
         shop=Shop.current(),
         time_zone=settings.TIME_ZONE,
         status=422 if is_sent else 200,
         **_audience_context(campaign),
+        **_first_look(request, variant),
     )
 
 
@@ -125,12 +125,11 @@ def correct(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         return redirect(address_of(campaign))
     is_sent = request.method == "POST"
     what = MessageForm(request.POST if is_sent else None, instance=drafts.main_variant(campaign))
-    problems: list[Problem] = []
     if is_sent and what.is_valid():
         try:
             drafts.correct_message(campaign=campaign, texts=what.cleaned_data)
-        except MessageError as error:
-            problems = error.problems
+        except MessageError:
+            pass  # the page says why
         except drafts.Locked:
             messages.error(request, _("This campaign is not paused any more; nothing was changed."))
             return redirect(address_of(campaign))
@@ -143,10 +142,10 @@ def correct(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         title=campaign.name,
         campaign=campaign,
         what=what,
-        problems=problems,
         catalogue=_grouped_catalogue(),
         is_editable=True,
         status=422 if is_sent else 200,
+        **_first_look(request, what.instance),
     )
 
 
@@ -216,20 +215,40 @@ def preview(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     what.is_valid()
     variant = what.instance
     customer = _chosen(request, campaign)
-    context: dict[str, Any] = {"campaign": campaign, "customer": customer}
+    theme = "dark" if request.POST.get("theme") == "dark" else "light"
     try:
-        message = drafts.render_for(variant=variant, customer_id=customer.pk if customer else None)
+        context = preview_context(request, variant=variant, customer=customer, theme=theme)
     except MessageError as error:
         response = render(request, "campaigns/_problems.html", {"problems": error.problems})
         response["HX-Retarget"] = "#cm-problems"
         response["HX-Reswap"] = "outerHTML"
         return response
-    context |= {"subject": message.subject, "preheader": variant.preheader, "text": message.text}
-    context |= {
+    return render(request, "campaigns/_preview_swap.html", {"campaign": campaign, **context})
+
+
+def preview_context(
+    request: HttpRequest, *, variant: Variant, customer: Customer | None = None, theme: str = "light"
+) -> dict[str, Any]:
+    """What the preview's templates need to show the message. MessageError where it can't be made."""
+    message = drafts.render_for(variant=variant, customer_id=customer.pk if customer else None)
+    return {
+        "customer": customer,
+        "theme": theme,
+        "subject": message.subject,
+        "preheader": variant.preheader,
+        "text": message.text,
         "token": _keep(request, message.html),
-        "theme": "dark" if request.POST.get("theme") == "dark" else "light",
     }
-    return render(request, "campaigns/_preview.html", context)
+
+
+def _first_look(request: HttpRequest, variant: Variant) -> dict[str, Any]:
+    """The preview or the problems of the message as it is saved; neither for one not yet begun."""
+    if not (variant.subject or variant.body or variant.mjml):
+        return {"problems": []}
+    try:
+        return {"problems": [], **preview_context(request, variant=variant)}
+    except MessageError as error:
+        return {"problems": error.problems}
 
 
 def _keep(request: HttpRequest, html: str) -> str:

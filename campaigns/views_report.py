@@ -20,7 +20,7 @@ from campaigns.pages import address_of, campaign_page, may_edit, page
 from campaigns.rendering import MessageError
 from campaigns.results import Report, report
 from campaigns.verdict import verdict
-from campaigns.views_compose import _keep
+from campaigns.views_compose import preview_context
 from campaigns.views_launch import progress_context
 from crm.models import Channel
 from crm.templatetags.regulars import signed
@@ -57,10 +57,9 @@ def _message(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     if campaign.is_imported or variant is None:
         return {}
     try:
-        message = drafts.render_for(variant=variant, customer_id=None)
+        return {"variant": variant, **preview_context(request, variant=variant)}
     except MessageError:
         return {"variant": variant}
-    return {"variant": variant, "subject": message.subject, "token": _keep(request, message.html), "theme": "light"}
 
 
 @require_POST

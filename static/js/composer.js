@@ -10,10 +10,13 @@
 
   let lastField = form.querySelector("#id_body");
   let timer = 0;
+  let suggestions = null;
+  let selected = 0;
 
   /* Preview ---------------------------------------------------------------------------------------------------- */
 
   function preview() {
+    if (suggestions) return; // a placeholder is half typed
     const frame = document.getElementById("cm-frame");
     if (frame && window.htmx) window.htmx.trigger(frame, "preview");
   }
@@ -121,9 +124,6 @@
     field.setRangeText(text, start, end, "end");
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
-
-  let suggestions = null;
-  let selected = 0;
 
   function closeSuggestions() {
     if (suggestions) suggestions.remove();
