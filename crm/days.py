@@ -8,7 +8,7 @@ from django.utils import timezone
 
 def shop_day(moment: datetime) -> date:
     """The shop's local day at that moment."""
-    return timezone.localtime(moment).date()
+    return timezone.localtime(moment, timezone.get_default_timezone()).date()
 
 
 def months_before(day: date, months: int) -> date:

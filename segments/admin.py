@@ -57,6 +57,9 @@ class SegmentAdmin(ModelAdmin):
     warn_unsaved_form = True
     compressed_fields = False
 
+    class Media:
+        css = {"all": ["css/segments.css"]}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
         """Without the personas' own ones: those are edited with the persona."""
         return super().get_queryset(request).exclude(kind=Segment.Kind.PERSONA)

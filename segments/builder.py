@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
 from crm.attributes import Attribute, Filter, Group, Type, catalogue
 from crm.models import SalesChannel
-from segments import domain
+from segments import domain, offers
 from segments.compile import live_customers
 from segments.rules import Problem, RuleError, describe, parse
 from segments.wording import operator_phrases
+
+PATIENCE_MS = 8_000
+"""How long a rule may be counted while somebody waits for it."""
 
 
 def catalogue_data() -> dict[str, Any]:
@@ -132,10 +136,16 @@ def preview(*, rule: Mapping[str, Any], now: datetime, with_names: bool) -> dict
     """The rule's number, sentence and sample, and what each of its outermost conditions takes away; or its problems."""
     try:
         node = parse(rule)
-        effect = domain.effect(rule=node, now=now)
-        sample = domain.sample(rule=node, now=now) if with_names else []
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(PATIENCE_MS)])
+            effect = domain.effect(rule=node, now=now)
+            sample = domain.sample(rule=node, now=now) if with_names else []
+            warnings = offers.unseen(node)
     except RuleError as error:
         return {"problems": [_problem(problem) for problem in error.problems]}
+    except OperationalError:
+        slow = _("This rule takes too long to count while you wait. Save it: the workers count it.")
+        return {"problems": [_problem(Problem(slow))]}
     return {
         "members": effect.members,
         "customers": live_customers().count(),
@@ -143,6 +153,7 @@ def preview(*, rule: Mapping[str, Any], now: datetime, with_names: bool) -> dict
         "sentence": describe(node),
         "sample": [{"id": customer.pk, "name": str(customer), "city": customer.city} for customer in sample],
         "problems": [],
+        "warnings": [_problem(warning) for warning in warnings],
     }
 
 

@@ -1,16 +1,22 @@
 """The values that occur in the shop's data, with how many customers have each: what the builder offers."""
 
+import difflib
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import Count, Func, Q, QuerySet
 from django.db.models.functions import Lower
+from django.utils.translation import gettext as _
 
-from crm.attributes import Attribute, Filter
+from crm.attributes import Attribute, Filter, lookup
 from crm.models import Category, Customer, CustomerCategory, Store
 from crm.products import look_up
+from crm.text import fold
 from segments.compile import live_customers
+from segments.tree import Node, Path, Problem, conditions
 
 LIMIT = 30
 
@@ -69,3 +75,36 @@ def _categories(text: str) -> list[Offer]:
         rows += known.exclude(pk__in=buyers).order_by("path")[: LIMIT - len(rows)]
     rows.sort(key=lambda row: (-buyers.get(row.pk, 0), row.path))
     return [Offer(row.path, row.path, buyers.get(row.pk, 0)) for row in rows]
+
+
+ASKS_FOR_VALUES = ("=", "!=", "in", "not in", "has", "has any", "has all")
+
+
+def unseen(node: Node) -> list[Problem]:
+    """Values of open text that nobody has: no error, since somebody may have them tomorrow, but perhaps a slip."""
+    asked: dict[str, list[tuple[Path, str]]] = defaultdict(list)
+    for path, condition in conditions(node):
+        attribute = lookup(condition.attribute)
+        if attribute and attribute.offered_from and not attribute.values and condition.operator in ASKS_FOR_VALUES:
+            words = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+            asked[attribute.offered_from] += [(path, str(word)) for word in words]
+    return [warning for field, words in asked.items() for warning in _unseen(field, words)]
+
+
+def _unseen(field: str, asked: list[tuple[Path, str]]) -> Iterator[Problem]:
+    known = _occurring(field)
+    missing = [(path, word) for path, word in asked if word not in known]
+    folded = {fold(value): value for value in known} if missing else {}
+    for path, word in missing:
+        near = difflib.get_close_matches(fold(word), folded, n=1, cutoff=0.7)
+        message = _("Nobody has “%(word)s”.") % {"word": word[:60]}
+        if near:
+            message += " " + _("Did you mean “%(word)s”?") % {"word": folded[near[0]]}
+        yield Problem(message, path, word[:60])
+
+
+def _occurring(field: str) -> set[str]:
+    people: QuerySet[Customer, Any] = live_customers().order_by()
+    if isinstance(Customer._meta.get_field(field), ArrayField):
+        return set(people.annotate(offered=Func(field, function="unnest")).values_list("offered", flat=True).distinct())
+    return set(people.values_list(field, flat=True).distinct())

@@ -91,7 +91,7 @@ class Builder {
 
   condition(node, parent) {
     const known = this.attributes.get(node.attribute);
-    const row = element("div", { class: "rb-row", "data-node": node.id });
+    const row = element("div", { class: "rb-row", "data-node": node.id, role: "group", "aria-describedby": `rb-problem-${node.id}` });
     const what = element("select", { class: "rb-input rb-what", "aria-label": this.words.what });
     what.append(element("option", { value: "" }, this.words.choose));
     if (node.attribute && !known) what.append(element("option", { value: node.attribute }, node.attribute));
@@ -114,7 +114,7 @@ class Builder {
     ask(known);
     const line = element("div", { class: "rb-line" }, what, rest);
     line.append(element("span", { class: "rb-away" }), this.removeButton(node, parent, this.words.remove));
-    row.append(line, element("p", { class: "rb-problem", hidden: true }));
+    row.append(line, element("p", { class: "rb-problem", id: `rb-problem-${node.id}`, hidden: true }));
     return row;
   }
 
@@ -294,14 +294,16 @@ class Builder {
 
   show(found) {
     const nodes = [...this.body.querySelectorAll("[data-node]")];
+    const warnings = found.warnings ?? [];
     for (const box of nodes) {
       const id = box.dataset.node;
-      const mine = found.problems.filter((one) => this.paths.get(one.path.join(".")) === id);
+      const mine = [...found.problems, ...warnings].filter((one) => this.paths.get(one.path.join(".")) === id);
       const line = box.querySelector(":scope > .rb-problem");
       line.textContent = mine.map((one) => one.message).join(" ");
       line.hidden = !mine.length;
-      box.classList.toggle("rb-wrong", mine.some((one) => one.word));
-      box.classList.toggle("rb-todo", mine.length > 0 && mine.every((one) => !one.word)); // not wrong, only not yet said
+      const wrong = mine.some((one) => one.word && !warnings.includes(one));
+      box.classList.toggle("rb-wrong", wrong);
+      box.classList.toggle("rb-todo", mine.length > 0 && !wrong); // not wrong: not yet said, or only doubtful
       box.querySelector(":scope > .rb-line > .rb-away, :scope > .rb-group-head > .rb-away").textContent = "";
     }
     if (found.problems.length) {
@@ -312,11 +314,11 @@ class Builder {
     }
     found.taken_away.forEach((number, place) => {
       const box = nodes.find((one) => one.dataset.node === this.paths.get(String(place)));
-      box.querySelector(".rb-away").textContent = this.words.takes_away.replace("%s", number.toLocaleString());
+      box.querySelector(".rb-away").textContent = this.words.takes_away.replace("%s", written(number));
     });
     this.result.replaceChildren(
-      element("p", { class: "rb-number-line" }, element("strong", { "data-test": "count" }, found.members.toLocaleString()), " ",
-        this.words.members.replace("%s", found.customers.toLocaleString())),
+      element("p", { class: "rb-number-line" }, element("strong", { "data-test": "count" }, written(found.members)), " ",
+        this.words.members.replace("%s", written(found.customers))),
       element("p", { class: "rb-sentence" }, found.sentence),
       ...(found.sample.length ? [element("p", { class: "rb-sample" }, `${this.words.for_example}: `,
         found.sample.map((one) => (one.city ? `${one.name} (${one.city})` : one.name)).join(", "))] : []),
@@ -328,6 +330,7 @@ class Builder {
 
 let last = 0;
 const next = () => String((last += 1));
+const written = (amount) => amount.toLocaleString(document.documentElement.lang || undefined);
 const condition = () => ({ id: next(), attribute: "", operator: "", value: undefined, filters: {} });
 const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? text : Number.isInteger(Number(text)) ? Number(text) : text);
 

@@ -82,7 +82,7 @@ export function combobox({ label, values, multiple, free, words, find, changed }
     list.replaceChildren(...offered.map((one, at) => {
       const option = element("li", { id: `${id}-${at}`, role: "option", "aria-selected": "false" }, element("span", {}, one.label));
       if (one.label !== one.value && !one.value.endsWith(one.label)) option.append(element("small", {}, one.value));
-      if (one.count !== null) option.append(element("small", { class: "rb-count" }, one.count.toLocaleString()));
+      if (one.count !== null) option.append(element("small", { class: "rb-count" }, one.count.toLocaleString(document.documentElement.lang || undefined)));
       option.addEventListener("pointerdown", (event) => {
         event.preventDefault(); // the field keeps the focus
         choose(one.value);

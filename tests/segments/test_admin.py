@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from crm import profiles
 from crm.models import Customer
-from segments import domain, refresh
+from segments import builder, domain, refresh
 from segments.models import Membership, Segment
 from tests.crm.builders import a_category, a_customer, a_product, a_receipt
 from tests.segments.test_rules import a_rule, ask
@@ -88,7 +88,28 @@ def test_preview_counts_explains_and_shows_some(marketing: Client) -> None:
         "sentence": "City is “Riga” and gender is “male”",
         "sample": [{"id": rigan.pk, "name": "Ilze", "city": "Riga"}],
         "problems": [],
+        "warnings": [],
     }
+
+
+def test_value_that_nobody_has_is_a_warning_that_says_what_may_be_meant(marketing: Client) -> None:
+    a_customer(city="Rīga", interests=["skiing"])
+    rule = {"or": [ask("city", "in", ["Rīga", "Riga"]), ask("interests", "has", "golf"), ask("city", "contains", "x")]}
+    found = preview(marketing, a_rule(rule)).json()
+    assert (found["members"], found["problems"]) == (1, [])
+    assert [(one["path"], one["message"]) for one in found["warnings"]] == [
+        ([0], "Nobody has “Riga”. Did you mean “Rīga”?"),
+        ([1], "Nobody has “golf”."),
+    ]
+
+
+def test_rule_too_slow_to_wait_for_says_so(marketing: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builder, "PATIENCE_MS", 30)
+    honest = domain.customers
+    monkeypatch.setattr(domain, "customers", lambda **asked: honest(**asked).extra(where=["pg_sleep(1) IS NOT NULL"]))
+    a_customer()
+    (problem,) = preview(marketing, a_rule(ask("city", "unknown"))).json()["problems"]
+    assert problem["message"] == "This rule takes too long to count while you wait. Save it: the workers count it."
 
 
 def test_preview_says_where_each_mistake_is(marketing: Client) -> None:

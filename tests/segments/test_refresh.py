@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.utils import timezone
 
 from crm import marks
 from crm.models import ChangeMark, Customer
@@ -118,6 +119,18 @@ def test_time_alone_lets_a_customer_leave_and_downtime_is_caught_up_with() -> No
     for days, due, left in ((6, 1, {customer.pk}), (6, 0, {customer.pk}), (30, 1, set())):
         assert refresh.refresh_due(now=NOW + timedelta(days=days)) == due
         assert members(segment) == left
+
+
+@pytest.mark.django_db
+def test_days_are_those_of_the_shop(settings: Any) -> None:
+    settings.TIME_ZONE = "America/New_York"
+    customer = a_customer()
+    a_receipt(customer, [(a_product("milk"), "1", 100)], sold_on=TODAY)
+    rule = a_rule(ask("bought", "is", True, last="1 day"))
+    late = datetime(2027, 3, 2, 4, 59, tzinfo=UTC)  # a minute before midnight in New York
+    with timezone.override("Asia/Tokyo"):  # whatever the zone of whoever looks
+        assert domain.count(rule=rule, now=late) == 1
+        assert domain.count(rule=rule, now=late + timedelta(minutes=1)) == 0
 
 
 @pytest.mark.django_db
