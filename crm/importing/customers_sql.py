@@ -68,7 +68,8 @@ _REFUSE_CARD = """
       LEFT JOIN crm_loyaltycard AS card ON card.number = new.card_number
       LEFT JOIN crm_customer AS owner ON owner.id = card.customer_id
       LEFT JOIN crm_customer AS named ON named.number = new.customer_id
-     WHERE new.row > new.first OR (owner.number <> new.customer_id AND named.merged_into_id IS NULL)
+     WHERE (card.id IS NULL AND new.row > new.first)
+        OR (owner.number <> new.customer_id AND named.merged_into_id IS NULL)
 """
 
 _DROP_REFUSED = "DELETE FROM import_row AS line USING import_problem AS problem WHERE problem.row = line.row"

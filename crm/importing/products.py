@@ -26,7 +26,7 @@ _REFUSE_BARCODE = """
       FROM (SELECT row, sku, barcode, min(row) OVER (PARTITION BY barcode) AS first
               FROM import_row WHERE barcode <> '') AS new
       LEFT JOIN crm_product AS owner ON owner.barcode = new.barcode
-     WHERE new.row > new.first OR owner.sku <> new.sku
+     WHERE (owner.id IS NULL AND new.row > new.first) OR owner.sku <> new.sku
 """
 _REFUSE_NAMELESS = """
     INSERT INTO import_problem (row, key, reason)
