@@ -11,6 +11,7 @@ from django.db import transaction
 
 from campaigns.demo import past
 from campaigns.demo.journey import Journey
+from campaigns.demo.personas import PERSONAS
 from campaigns.models import Campaign, Variant
 from config.demo_users import DEMO_USERS
 from personas.domain import create_persona
@@ -81,86 +82,6 @@ SEGMENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "Not bought yet",
         "Asked about the shop or signed up, and have not bought.",
         _is("lifecycle", "in", ["prospect", "registered"]),
-    ),
-)
-
-PERSONAS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
-    (
-        {
-            "name": "Full-house Hannah",
-            "age": 38,
-            "job": "Nurse, shifts",
-            "home": "Partner, two or three children, a house of their own",
-            "quote": "If it isn't on the table in half an hour, it isn't dinner.",
-            "story": "Hannah shops for a full fridge on her day off and comes back twice for milk and bread. She plans "
-            "around what the children will eat, and buys the big pack when it is really cheaper.",
-            "goals": "Feed everybody without a second trip\nKeep the week's shop within the budget\nLess waste",
-            "worries": "Prices that creep up\nRunning out on a school night",
-            "values": "Family\nReliability",
-            "decision_power": Persona.DecisionPower.DECIDES,
-            "preferred_channel": "email",
-            "key_message": "Dinners for five in thirty minutes, and the big packs that save.",
-        },
-        {"and": [_is("children", ">=", 1), _is("receipts", ">=", 12), _is("household_size", ">=", 3)]},
-    ),
-    (
-        {
-            "name": "Senior Sergei",
-            "age": 68,
-            "job": "Retired engineer",
-            "home": "A couple, the children have left",
-            "quote": "I like a shop where they know what I take.",
-            "story": "Sergei comes on weekday mornings when it is quiet, reads the leaflet, and takes what he always "
-            "takes. A letter with a coupon goes on the fridge door and comes along.",
-            "goals": "Fresh food in small amounts\nA chat at the counter",
-            "worries": "Small print\nProducts that disappear from the shelf",
-            "values": "Trust\nThrift",
-            "decision_power": Persona.DecisionPower.SHARES,
-            "preferred_channel": "post",
-            "key_message": "Your usual things, at your price, in the letter on the fridge.",
-        },
-        {"and": [_is("age", ">=", 60), _is("receipts", ">=", 1)]},
-    ),
-    (
-        {
-            "name": "Bargain Beatrice",
-            "age": 31,
-            "job": "Works in a call centre",
-            "home": "Rents a flat",
-            "quote": "Full price is for people who don't look.",
-            "story": "Beatrice knows the shelf prices by heart. She builds the meal around what is reduced, and takes "
-            "the card along because it pays.",
-            "goals": "Get more for the same money\nTry new things when they are on offer",
-            "worries": "Offers that run out before she comes\nTricks with pack sizes",
-            "values": "Fairness\nCleverness",
-            "decision_power": Persona.DecisionPower.DECIDES,
-            "preferred_channel": "sms",
-            "key_message": "This week's reductions on what you buy anyway, a day before the others.",
-        },
-        {"and": [_is("discount", ">=", 150, last="6 months"), _is("average_receipt", "<=", 35)]},
-    ),
-    (
-        {
-            "name": "Weekend-wine Marco",
-            "age": 47,
-            "job": "Runs a small office",
-            "home": "A couple who like to have friends over",
-            "quote": "Tell me what goes with it.",
-            "story": "Marco cooks on Saturdays. He buys cheese at the counter and a bottle that somebody recommended, "
-            "and is glad of a hint that saves him a second shop.",
-            "goals": "A table that friends talk about\nOne stop for the whole evening",
-            "worries": "Choosing the wrong bottle\nQueues on Saturday",
-            "values": "Taste\nHospitality",
-            "decision_power": Persona.DecisionPower.DECIDES,
-            "preferred_channel": "email",
-            "key_message": "Three bottles and the cheese that goes with each, for this Saturday.",
-        },
-        {
-            "or": [
-                _is("spend", ">=", 40, category="Grocery > Domestic wine", last="12 months"),
-                _is("spend", ">=", 40, category="Grocery > Imported wine", last="12 months"),
-            ]
-        },
     ),
 )
 
