@@ -150,7 +150,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "crm.api.errors.explain",
     "DEFAULT_PAGINATION_CLASS": "crm.api.base.Pages",
     "PAGE_SIZE": 100,
-    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["crm.api.throttles.Requests"],
     "NUM_PROXIES": PROXIES,
     "DEFAULT_THROTTLE_RATES": {"user": "1200/min", "failed_token": "30/min"},
 }

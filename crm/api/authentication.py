@@ -7,19 +7,10 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
 
+from crm.api.throttles import FailedTokens
 from crm.models import ApiToken
 from crm.tokens import find_token
-
-
-class FailedTokens(SimpleRateThrottle):
-    """Counts wrong tokens by address; a right one costs nothing. It belongs to no view."""
-
-    scope = "failed_token"
-
-    def get_cache_key(self, request: Request, view: object) -> str:
-        return f"failed-token-{self.get_ident(request)}"
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -34,7 +25,7 @@ class TokenAuthentication(BaseAuthentication):
         token = find_token(key=words[1], now=timezone.now())
         if token is None:
             failures = FailedTokens()
-            if not failures.allow_request(request, None):  # type: ignore[arg-type]
+            if not failures.allow_request(request, None):
                 raise Throttled(failures.wait())
             raise AuthenticationFailed(_("This token is not valid, or no longer."))
         return token.user, token

@@ -12,12 +12,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from crm import tokens
-from crm.api.authentication import FailedTokens
+from crm.api.throttles import FailedTokens, Requests
 from crm.models import ApiToken, ChangeMark, Company, Customer, CustomerCategory, Household, Product
 from tests.crm import make
 from tests.support.people import PASSWORD, person
@@ -121,12 +122,17 @@ def test_the_back_offices_session_works_too_but_writing_needs_its_csrf_token() -
 def test_a_client_that_asks_too_often_is_told_when_to_come_back(
     marketing: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rest_framework.throttling import UserRateThrottle
-
-    monkeypatch.setattr(UserRateThrottle, "rate", "2/min", raising=False)
+    monkeypatch.setattr(Requests, "rate", "2/min", raising=False)
     answers = [marketing.get("/api/products/") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert int(answers[-1]["Retry-After"]) > 0
+
+
+def test_without_the_cache_the_api_still_answers(marketing: APIClient, settings: Settings) -> None:
+    gone = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+    with override_settings(CACHES={"default": gone}):
+        assert marketing.get("/api/products/").status_code == 200
+        assert token_client("wrong").get("/api/products/").status_code == 401
 
 
 # (method, path, body) -> the roles that may
