@@ -39,6 +39,8 @@ class SmtpSession:
         self._smtp: smtplib.SMTP | None = None
         self._refused = 0
         self._silent = 0
+        self._is_offered = False
+        """The commands of the message to come went with the one before it, and wait for their answers."""
         self._sender = ascii_address(sender_address())
 
     def __enter__(self) -> Self:
@@ -57,11 +59,11 @@ class SmtpSession:
     def send(self, messages: Sequence[Message], *, seconds: float) -> Sent:
         sent = Sent()
         until = time.monotonic() + seconds
-        for message in messages:
+        for at, message in enumerate(messages):
             if time.monotonic() > until:
                 break
             try:
-                outcome = self._send_one(message)
+                outcome = self._send_one(message, messages[at + 1] if at + 1 < len(messages) else None)
             except Trouble as trouble:
                 sent.trouble = trouble
                 break
@@ -69,6 +71,8 @@ class SmtpSession:
             sent.trouble = self._judge(sent.outcomes)
             if sent.trouble:
                 break
+        if self._is_offered:  # to a message that is not to follow: the server forgets it where we hang up
+            self._hang_up()
         return sent
 
     def _judge(self, outcomes: list[Outcome]) -> Trouble | None:
@@ -87,7 +91,7 @@ class SmtpSession:
             return Trouble(_("The mail server refuses one message after the other: %s") % last.detail, heals=True)
         return None
 
-    def _send_one(self, message: Message) -> Outcome:
+    def _send_one(self, message: Message, following: Message | None) -> Outcome:
         """Once more, on a new connection, where the server hung up before it took a byte of the message."""
         try:
             address = ascii_address(message.address)
@@ -97,7 +101,7 @@ class SmtpSession:
             is_fresh = self._smtp is None
             smtp = self._smtp or self._connect()
             try:
-                return self._converse(smtp, address, message)
+                return self._converse(smtp, address, message, following)
             except _Silence as silence:
                 self._hang_up()
                 return Outcome(message.delivery_id, Fate.UNCLEAR, str(silence))
@@ -106,7 +110,7 @@ class SmtpSession:
                 if is_fresh:
                     raise Trouble(_("The mail server hung up: %s") % _say(error), heals=True) from error
 
-    def _converse(self, smtp: smtplib.SMTP, address: str, message: Message) -> Outcome:
+    def _converse(self, smtp: smtplib.SMTP, address: str, message: Message, following: Message | None) -> Outcome:
         options = b""
         if not address.isascii():
             if not smtp.has_extn("smtputf8"):
@@ -121,8 +125,10 @@ class SmtpSession:
         if data[0] != 354:
             self._abort(smtp, data)
             return self._refusal(message, data)
+        ahead = self._commands_ahead(smtp, following)
         try:
-            smtp.send(_DOT.sub(b"..", message.data) + b".\r\n")
+            smtp.send(_DOT.sub(b"..", message.data) + b".\r\n" + ahead)
+            self._is_offered = bool(ahead)
             reply = smtp.getreply()
         except _LOST as error:
             raise _Silence(_say(error)) from error
@@ -131,14 +137,12 @@ class SmtpSession:
         return Outcome(message.delivery_id, Fate.ACCEPTED) if reply[0] // 100 == 2 else self._refusal(message, reply)
 
     def _offer(self, smtp: smtplib.SMTP, options: bytes, address: str) -> list[tuple[int, bytes]]:
-        """Answers to MAIL, RCPT and DATA; in one round trip where the server allows (RFC 2920)."""
-        commands = [
-            b"MAIL FROM:<" + self._sender.encode() + b">" + options + b"\r\n",
-            b"RCPT TO:<" + address.encode() + b">\r\n",
-            b"DATA\r\n",
-        ]
+        """Answers to MAIL, RCPT and DATA; in one round trip, or none, where the server allows (RFC 2920)."""
+        commands = self._commands(address, options)
         if smtp.has_extn("pipelining"):
-            smtp.send(b"".join(commands))
+            if not self._is_offered:
+                smtp.send(b"".join(commands))
+            self._is_offered = False
             return [smtp.getreply() for _command in commands]
         replies: list[tuple[int, bytes]] = []
         for command in commands:
@@ -148,6 +152,20 @@ class SmtpSession:
             smtp.send(command)
             replies.append(smtp.getreply())
         return replies
+
+    def _commands(self, address: str, options: bytes = b"") -> list[bytes]:
+        mail = b"MAIL FROM:<" + self._sender.encode() + b">" + options + b"\r\n"
+        return [mail, b"RCPT TO:<" + address.encode() + b">\r\n", b"DATA\r\n"]
+
+    def _commands_ahead(self, smtp: smtplib.SMTP, following: Message | None) -> bytes:
+        """What may go out together with a message's bytes: the offer of the next, if that is an ordinary one."""
+        if following is None or not smtp.has_extn("pipelining"):
+            return b""
+        try:
+            address = ascii_address(following.address)
+        except HeaderRefused:
+            return b""
+        return b"".join(self._commands(address)) if address.isascii() else b""
 
     def _abort(self, smtp: smtplib.SMTP, data: tuple[int, bytes]) -> None:
         """Back to the state in which the next message may be offered."""
@@ -205,6 +223,7 @@ class SmtpSession:
         if self._smtp is not None:
             self._smtp.close()
         self._smtp = None
+        self._is_offered = False
 
 
 def sender_address() -> str:

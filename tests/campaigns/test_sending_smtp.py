@@ -101,6 +101,31 @@ def test_no_answer_after_the_bytes_is_unclear_and_the_rest_goes_on(start_sink: S
     assert (sink.connections, set(sink.arrived.values())) == (2, {1})
 
 
+def test_the_next_one_s_commands_travel_with_a_message_and_are_taken_back_if_it_does_not_follow(
+    start_sink: StartSink,
+) -> None:
+    sink = start_sink(on_data=lambda _id, n: "554 5.7.1 blocked" if n > 5 else None)
+
+    fates, trouble = send(messages(50))
+
+    assert fates == [Fate.ACCEPTED] * 5 + [Fate.UNSENT] * REFUSALS_IN_A_ROW
+    assert trouble is not None
+    assert (sink.arrived.total(), sink.commands["RCPT"]) == (15, 16)
+
+
+@pytest.mark.parametrize("odd", ["аня@example.org", "no address", "b@c"])
+def test_an_odd_address_among_others_disturbs_nobody(start_sink: StartSink, odd: str) -> None:
+    sink = start_sink()
+    batch = messages(5)
+    batch[2] = Message(3, odd, b"x\r\n")
+
+    fates, trouble = send(batch)
+
+    wanted = Fate.ACCEPTED if odd == "b@c" else Fate.REFUSED
+    assert (fates, trouble) == ([Fate.ACCEPTED, Fate.ACCEPTED, wanted, Fate.ACCEPTED, Fate.ACCEPTED], None)
+    assert (sink.connections, set(sink.arrived.values())) == (1, {1})
+
+
 def test_a_server_that_never_answers_stops_the_work(start_sink: StartSink) -> None:
     start_sink(on_data=lambda _id, n: DROP)
 
