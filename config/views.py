@@ -8,8 +8,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-TILL_PATH = "/till/"
-
 
 class Login(LoginView):
     """The log-in of everybody. A till then stays logged in for a week, whoever can open the back office for a day."""
@@ -27,5 +25,5 @@ def start(request: HttpRequest) -> HttpResponse:
     if request.user.is_staff:
         return redirect("admin:index")
     if request.user.has_perm("crm.ring_up_sale"):
-        return redirect(TILL_PATH)
+        return redirect("till")
     raise PermissionDenied
