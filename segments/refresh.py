@@ -27,16 +27,17 @@ from segments.rules import Node, RuleError, parse
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=2)
 BACKOFF = timedelta(minutes=5)
 BATCH = 500
 """Marks taken at once: a sale of one of these customers may have to wait while they are evaluated."""
 LOCK_CLASS = 0x5E6  # advisory locks (LOCK_CLASS, segment id)
 
+# Materialized: a plan that ran the inner query again would take more than the limit.
 _TAKE = """
-DELETE FROM crm_changemark
- WHERE id IN (SELECT id FROM crm_changemark ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
-RETURNING customer_id
+WITH taken AS MATERIALIZED (SELECT id FROM crm_changemark ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+DELETE FROM crm_changemark AS mark USING taken WHERE mark.id = taken.id
+RETURNING mark.customer_id
 """
 
 _SWEEP = """
