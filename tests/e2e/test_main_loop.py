@@ -33,6 +33,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 CARD, MILK, BREAD = "29000012345", "4006381333900", "4006381333917"
 LEASE = 3
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
+)
+"""A customer's browser: the headless one of these tests says that it is a machine, and is counted as one."""
 
 
 @pytest.fixture
@@ -77,7 +81,7 @@ def wait_until(happens: Callable[[], bool], *, seconds: float, what: str) -> flo
     began = time.monotonic()
     while not happens():
         assert time.monotonic() - began < seconds, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.02)
+        time.sleep(0.1)
     return time.monotonic() - began
 
 
@@ -121,7 +125,7 @@ def test_a_sale_becomes_a_mail_becomes_a_sale_in_the_report(
     print(f"In the segment {took:.1f} s after the sale")
     log_in(office, live_server, "Marketing", "/admin/")
     office.goto(f"{live_server.url}/admin/segments/segment/{segment.pk}/members/")
-    expect(office.get_by_text("Marta Kalniņa")).to_be_visible()
+    expect(office.get_by_role("link", name="Marta Kalniņa")).to_be_visible()
 
     campaign = compose(
         office, live_server, segment="Bought this month", button_url=f"{live_server.url}/login/?from=mail"
@@ -136,7 +140,7 @@ def test_a_sale_becomes_a_mail_becomes_a_sale_in_the_report(
     assert links
 
     time.sleep(3)  # a person reads; what comes at once is taken for a mail scanner
-    inbox = new_page()
+    inbox = new_page(user_agent=PHONE)
     inbox.goto(links[0])
     inbox.wait_for_url("**/login/?from=mail")
     assert list(TrackedEvent.objects.values_list("kind", "is_automated")) == [("clicked", False)]
@@ -159,7 +163,7 @@ def test_a_worker_killed_in_the_middle_of_2000_mails_sends_nobody_two(
 ) -> None:
     count = 2_000
     people(count)
-    rule = {"v": 1, "rule": {"attribute": "consent_email", "operator": "=", "value": True}}
+    rule = {"v": 1, "rule": {"attribute": "consent_email", "operator": "is", "value": True}}
     segment = create_segment(name="Said yes", rule=rule, by=None)
     wait_until(lambda: Membership.objects.count() == count, seconds=30, what="first refresh")
     worker = stack(["bulk"])
@@ -172,7 +176,7 @@ def test_a_worker_killed_in_the_middle_of_2000_mails_sends_nobody_two(
     worker.wait(10)
     assert 0 < Delivery.objects.filter(status="accepted").count() < count
     stack(["bulk"])
-    wait_until(lambda: Campaign.objects.get(pk=campaign.pk).status == "finished", seconds=90, what="the end")
+    wait_until(lambda: Campaign.objects.get(pk=campaign.pk).status == "finished", seconds=150, what="the end")
 
     assert len(smtp_catcher.recipients) == len(set(smtp_catcher.recipients))
     found = books(campaign=campaign, now=timezone.now())
