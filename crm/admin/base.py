@@ -1,6 +1,6 @@
 """What the pages of the records share."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
@@ -20,11 +20,17 @@ class ReadOnly:
 
 
 class RecordAdmin(ModelAdmin):
-    """Counts no million rows only to say how many there are, and offers no mass deletion."""
+    """Counts no million rows only to say how many there are, and deletes neither in bulk nor what is in use."""
 
     show_full_result_count = False
     list_per_page = 50
     actions = None
+    in_use_by: ClassVar[list[str]] = []
+    """Relations that keep a row from being deleted. Django would list everything behind them before it says no."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        allowed = bool(super().has_delete_permission(request, obj))
+        return allowed and not (obj and any(getattr(obj, name).exists() for name in self.in_use_by))
 
 
 class FactAdmin(ReadOnly, RecordAdmin):

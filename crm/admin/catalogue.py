@@ -49,6 +49,7 @@ class ProductForm(forms.ModelForm):
 @admin.register(Product)
 class ProductAdmin(RecordAdmin):
     form = ProductForm
+    in_use_by = ["lines", "reviews", "wished_by"]
     list_display = ["name", "sku", "brand", "category", "price", "is_active"]
     list_filter = ["is_active"]
     list_select_related = ["category"]
@@ -98,6 +99,7 @@ class CategoryForm(forms.ModelForm):
 @admin.register(Category)
 class CategoryAdmin(RecordAdmin):
     form = CategoryForm
+    in_use_by = ["products", "children", "customers"]
     list_display = ["path"]
     search_fields = ["path"]
     autocomplete_fields = ["parent"]
@@ -109,6 +111,7 @@ class CategoryAdmin(RecordAdmin):
 @admin.register(Store)
 class StoreAdmin(RecordAdmin):
     list_display = ["name", "code", "city", "is_active"]
+    in_use_by = ["receipts"]
     search_fields = ["name", "code", "city"]
     fields = ["name", "code", "city", "is_active"]
 

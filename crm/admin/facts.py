@@ -61,7 +61,10 @@ class ReceiptAdmin(FactAdmin):
     inlines = [LineInline]
     fieldsets = [
         (None, {"fields": ["external_id", "kind", "sold_at", "store", "customer", "total", "discount", "payment"]}),
-        (_("Where it came from"), {"fields": ["source", "channel", "recorded_at", "recorded_by", "returns"]}),
+        (
+            _("Where it came from"),
+            {"classes": ["collapse"], "fields": ["source", "channel", "recorded_at", "recorded_by", "returns"]},
+        ),
     ]
 
     @admin.display(description=_("total"), ordering="total_minor")

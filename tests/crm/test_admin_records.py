@@ -150,6 +150,27 @@ def test_a_products_price_can_be_taken_away(administrator: Client) -> None:
     assert product.price_minor is None
 
 
+def test_what_is_in_use_cannot_be_deleted_and_the_rest_can(administrator: Client) -> None:
+    used = make.product(path="Food > Milk")
+    receipt = make.receipt(make.line(used))
+    free, empty = make.product(), make.category("Empty")
+    milk = Category.objects.get(path="Food > Milk")
+    rows: dict[str, list[Any]] = {
+        "product": [used, free],
+        "category": [milk, milk.parent, empty],
+        "store": [receipt.store],
+    }
+    answers = {
+        f"{page} {row}": administrator.post(
+            reverse(f"admin:crm_{page}_delete", args=[row.pk]), {"post": "yes"}
+        ).status_code
+        for page, some in rows.items()
+        for row in some
+    }
+    gone = {f"product {free}", f"category {empty}"}
+    assert answers == {name: 302 if name in gone else 403 for name in answers}
+
+
 def test_a_renamed_category_renames_the_paths_below_it(administrator: Client) -> None:
     milk, other = make.category("Food > Dairy > Milk"), make.category("Foodstuff > Dairy")
     food = Category.objects.get(path="Food")
