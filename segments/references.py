@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from crm.attributes import Filter
 from crm.models import Category, Product, Store
-from segments.tree import Node, Path, Problem, RuleError, conditions
+from segments.tree import And, Node, Not, Or, Path, Problem, RuleError, conditions
 
 NAMED = (Filter.CATEGORY, Filter.PRODUCT, Filter.STORE)
 
@@ -47,6 +47,40 @@ def read_names(nodes: Iterable[Node]) -> Names:
             words[kind].add(word)
     found = {(kind, word): meant for kind, asked in words.items() for word, meant in _candidates(kind, asked).items()}
     return Names(found, _subtrees(meant for (kind, _word), meant in found.items() if kind == Filter.CATEGORY))
+
+
+def remembered(references: Mapping[tuple[Filter, str], int]) -> dict[str, int]:
+    """What the names of a rule mean, as plain data to keep beside it."""
+    return {f"{kind}:{word}": meant for (kind, word), meant in references.items()}
+
+
+def follow_renames(node: Node, *, names: Names, known: Mapping[str, int]) -> Node:
+    """The rule with the present names of what was renamed; ``known`` is what its names meant before."""
+    present = {
+        Filter.CATEGORY: Category.objects.values_list("pk", "path"),
+        Filter.PRODUCT: Product.objects.values_list("pk", "sku"),
+        Filter.STORE: Store.objects.values_list("pk", "code"),
+    }
+    lost = {
+        (kind, word): known[f"{kind}:{word}"]
+        for _path, kind, word in _asked(node)
+        if not names.found[kind, word] and f"{kind}:{word}" in known
+    }
+    by_id = {kind: dict(present[kind].order_by().filter(pk__in=lost.values())) for kind in {kind for kind, _ in lost}}
+    renamed = {key: by_id[key[0]][pk] for key, pk in lost.items() if pk in by_id[key[0]]}
+    return _renamed(node, renamed)
+
+
+def _renamed(node: Node, renamed: Mapping[tuple[Filter, str], str]) -> Node:
+    match node:
+        case And(nodes=nodes):
+            return And(tuple(_renamed(child, renamed) for child in nodes))
+        case Or(nodes=nodes):
+            return Or(tuple(_renamed(child, renamed) for child in nodes))
+        case Not(node=inner):
+            return Not(_renamed(inner, renamed))
+    filters = {kind: renamed.get((kind, str(value)), value) for kind, value in node.filters.items()}
+    return replace(node, filters=filters)
 
 
 def _asked(node: Node) -> Iterator[tuple[Path, Filter, str]]:

@@ -22,8 +22,8 @@ from crm.days import shop_day
 from crm.profiles import lock_profiles
 from segments.compile import customers
 from segments.models import Segment
-from segments.references import read_names
-from segments.rules import Node, RuleError, parse
+from segments.references import Names, follow_renames, read_names, remembered
+from segments.rules import Node, RuleError, dump, parse
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,8 @@ def _sweep(segment_id: int, lease: datetime, now: datetime) -> Moved | None:
         segment = Segment.objects.filter(pk=segment_id, leased_until=lease).first()
         if segment is None:  # the rule was changed, or the lease ran out: somebody else sees to it
             return None
-        found = customers(rule=segment.rule, now=now).order_by().values("pk").query
+        node, names = _read(segment)
+        found = customers(rule=node, now=now, names=names).order_by().values("pk").query
         wanted, params = found.sql_with_params()
         version = segment.rule_version
         cursor.execute(
@@ -161,7 +162,19 @@ def _sweep(segment_id: int, lease: datetime, now: datetime) -> Moved | None:
             last_error="",
             leased_until=None,
         )
+        # Renamed words and what they mean, unless the rule has been changed meanwhile.
+        Segment.objects.filter(pk=segment_id, rule_version=version).update(
+            rule=dump(node), names=remembered(names.references(node))
+        )
     return Moved(came, went)
+
+
+def _read(segment: Segment) -> tuple[Node, Names]:
+    """The rule and what its names mean; a category that was renamed since the last time keeps its meaning."""
+    node = parse(segment.rule)
+    names = read_names([node])
+    renamed = follow_renames(node, names=names, known=segment.names)
+    return (node, names) if renamed == node else (renamed, read_names([renamed]))
 
 
 def _note_error(segment_id: int, error: Exception) -> None:

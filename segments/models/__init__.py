@@ -34,6 +34,8 @@ class Segment(models.Model):
     # The rule version and the shop's day for which everybody was last evaluated; version 0 asks for it anew.
     refreshed_version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     swept_on = models.DateField(null=True, editable=False)
+    # What the rule's names meant then ("category:Food > Milk" -> id), so that a renamed category stays itself.
+    names = models.JSONField(default=dict, db_default={}, editable=False)
     last_error = models.TextField(_("last error"), blank=True, default="", db_default="", editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
     created_by = models.ForeignKey(

@@ -10,9 +10,11 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from crm import marks
-from crm.models import ChangeMark, Customer
+from crm.categories import save_category
+from crm.models import Category, ChangeMark, Customer
 from segments import domain, refresh, tasks
 from segments.models import Membership, MembershipEvent, Segment
+from segments.rules import describe, parse
 from tests.crm.builders import a_category, a_customer, a_product, a_receipt
 from tests.segments.test_rules import a_rule, ask
 from tests.segments.worlds import NOW, TODAY
@@ -164,6 +166,24 @@ def test_broken_segment_keeps_its_members_says_why_and_harms_no_other() -> None:
     refresh.refresh_due(now=NOW + refresh.BACKOFF)
     broken.refresh_from_db()
     assert (broken.last_error, broken.members_count) == ("", 1)
+
+
+@pytest.mark.django_db
+def test_renamed_category_stays_itself() -> None:
+    food, milk = a_category("Food"), a_category("Food > Milk")
+    customer = a_customer()
+    a_receipt(customer, [(a_product("milk", milk), "1", 100)], sold_on=TODAY)
+    node = {"not": {"or": [{"and": [ask("bought", "is", False, category="Food > Milk", last="9 days")]}]}}
+    segment = a_segment(a_rule(node))
+    refresh.refresh_due(now=NOW)
+    save_category(category=food, name="Groceries", parent=None)
+    save_category(category=milk, name="Dairy", parent=Category.objects.get(pk=food.pk))
+    move(customer, "Riga")
+    refresh.refresh_marked(now=NOW)
+    refresh.refresh_due(now=NOW)
+    segment.refresh_from_db()
+    assert (members(segment), segment.last_error, segment.rule_version) == ({customer.pk}, "", 1)
+    assert describe(parse(segment.rule)) == "None of these: no purchase of “Groceries > Dairy” in the last 9 days"
 
 
 @pytest.mark.django_db
