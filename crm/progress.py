@@ -27,7 +27,8 @@ class ProgressBar:
         """Draw the bar at this share (0 to 1), with a word on what is going on."""
         if self._stream is None:
             return
-        full = round(max(0.0, min(1.0, share)) * WIDTH)
+        share = max(0.0, min(1.0, share))
+        full = round(share * WIDTH)
         line = f"[{'█' * full}{'·' * (WIDTH - full)}] {share:4.0%} {what}"
         if line != self._last:
             self._stream.write(f"\r\x1b[K{line}")
