@@ -82,14 +82,13 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TRANSLATIONS = [("ru", _("Russian")), ("it", _("Italian")), ("fi", _("Finnish")), ("is", _("Icelandic"))]
+# A language is offered once its catalogue is there: Django's own words in one language and ours in another help nobody.
 LANGUAGES = [
     ("en", _("English")),
-    ("ru", _("Russian")),
-    ("it", _("Italian")),
-    ("fi", _("Finnish")),
-    ("is", _("Icelandic")),
+    *((code, name) for code, name in TRANSLATIONS if (LOCALE_PATHS[0] / code / "LC_MESSAGES" / "django.mo").exists()),
 ]
-LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = env.time_zone("REGULARS_TIME_ZONE", "UTC")
 CURRENCY = env.text("REGULARS_CURRENCY", "USD")

@@ -163,6 +163,7 @@ def _pages(parent: URLResolver | URLPattern, address: str) -> Iterator[tuple[str
             yield pattern.name, address + part
 
 
+@pytest.mark.slow
 def test_no_page_of_the_back_office_opens_to_shop_staff_whatever_its_address(client: Client) -> None:
     client.force_login(person("Shop staff"))
     pages = [(name, address) for name, address in back_office_pages() if name not in {"login", "logout", "jsi18n"}]
@@ -176,6 +177,7 @@ def test_no_page_of_the_back_office_opens_to_shop_staff_whatever_its_address(cli
     assert opened == set()
 
 
+@pytest.mark.slow
 def test_pages_of_the_back_office_ask_for_a_permission_of_their_own(client: Client) -> None:
     client.force_login(User.objects.create_user("newcomer", is_staff=True))
     opened = {

@@ -179,6 +179,14 @@ def test_a_form_without_its_token_is_refused_in_plain_words(fresh: Client) -> No
     assert "open for too long" in answer.content.decode()
 
 
+@pytest.mark.django_db
+def test_a_browser_in_another_language_gets_one_language_not_two(client: Client) -> None:
+    page = client.get("/login/", headers={"Accept-Language": "de,fi;q=0.9,ru;q=0.8"})
+    text = page.content.decode()
+    assert page["Content-Language"] in {code for code, _ in settings.LANGUAGES}
+    assert ("Log in" in text) == ("Password" in text)
+
+
 def test_logging_out_takes_a_post(client: Client) -> None:
     assert client.get(reverse("logout")).status_code == 405
 
