@@ -44,7 +44,7 @@ class Builder {
         element("strong", {}, one.name), element("span", {}, one.text));
       card.addEventListener("click", () => {
         this.tree = read(JSON.stringify({ v: 1, rule: one.rule }));
-        const name = this.root.closest("form")?.querySelector("input[name='name']");
+        const name = document.querySelector("#segment_form input[name='name']"); // a persona has a name of its own
         if (name && (!name.value || this.starters.some((other) => other.name === name.value))) name.value = one.name;
         this.draw();
       });
