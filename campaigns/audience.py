@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.channels import Door, door
 from campaigns.models import Campaign, Delivery
-from campaigns.suppression import REASON_OF_ADDRESS, hash_params, hash_sql
+from campaigns.suppression import REASON_OF_EVERY_ADDRESS, hash_params, hash_sql
 from segments.models import Segment
 
 _DRAWS = 2**32
@@ -176,7 +176,7 @@ def _rule(segment: Segment) -> dict[str, Any]:
 def _sql(campaign: Campaign) -> str:
     way: Door = door(campaign.channel)
     return _JUDGED.format(
-        suppressed=REASON_OF_ADDRESS,
+        suppressed=REASON_OF_EVERY_ADDRESS,
         address=way.address_column,
         key=way.key_column,
         consent=way.consent_column,

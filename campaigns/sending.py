@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from campaigns import states
 from campaigns.channels import Claimed, Door, Fate, Outcome, Session, Trouble, door
 from campaigns.models import Campaign, Delivery, TrackedEvent
-from campaigns.suppression import REASON_OF_ADDRESS, hash_params, hash_sql, suppress_addresses
+from campaigns.suppression import hash_params, reason_of_one, suppress_addresses
 
 CHUNK = 1000
 WINDOW = 100
@@ -188,15 +188,14 @@ def claim(*, campaign_id: int, lease: uuid.UUID, now: datetime, limit: int) -> l
 
 
 _OPEN = """
-WITH suppressed AS MATERIALIZED ({suppressed}),
-judged AS (
+WITH judged AS (
     SELECT d.id, CASE WHEN c.merged_into_id IS NOT NULL OR c.erased_at IS NOT NULL THEN 'not_live'
                       WHEN NOT coalesce(p.{consent}, false) THEN 'no_consent'
                       ELSE coalesce(s.reason, '') END AS reason
     FROM campaigns_delivery d
     JOIN crm_customer c ON c.id = d.customer_id
     LEFT JOIN crm_customerprofile p ON p.customer_id = d.customer_id
-    LEFT JOIN suppressed s ON s.address_hash = {hash}
+    LEFT JOIN LATERAL ({suppressed}) s ON true
     WHERE d.id = ANY(%(ids)s) AND d.status = 'leased' AND d.lease = %(lease)s
         AND EXISTS (SELECT FROM campaigns_campaign WHERE id = %(campaign)s AND status = 'sending')
     ORDER BY d.id FOR UPDATE OF d
@@ -218,7 +217,7 @@ def open_window(
 
     None where the campaign is no longer sending, or these are no longer ours.
     """
-    sql = _OPEN.format(suppressed=REASON_OF_ADDRESS, consent=way.consent_column, hash=hash_sql("d.address_key"))
+    sql = _OPEN.format(suppressed=reason_of_one("d.address_key"), consent=way.consent_column)
     params: dict[str, Any] = {
         **hash_params(),
         "channel": campaign.channel,

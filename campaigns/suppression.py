@@ -10,18 +10,28 @@ from crm.models import Suppression
 
 _BLOCK = 64
 
-REASON_OF_ADDRESS = """
+REASON_OF_EVERY_ADDRESS = """
     SELECT DISTINCT ON (address_hash) address_hash, reason FROM crm_suppression WHERE channel = %(channel)s
     ORDER BY address_hash, array_position(ARRAY['erased', 'complained', 'unsubscribed', 'bounced'], reason::text)
 """
-"""One row for each suppressed address: the gravest reason."""
+"""One row for each suppressed address, with the gravest reason: to join a whole audience with."""
+
+_REASON_OF_ONE = """
+    SELECT reason FROM crm_suppression WHERE channel = %(channel)s AND address_hash = {hash}
+    ORDER BY array_position(ARRAY['erased', 'complained', 'unsubscribed', 'bounced'], reason::text) LIMIT 1
+"""
+
+
+def reason_of_one(column: str) -> str:
+    """SQL for the gravest reason against one address: for a window's few, by the index."""
+    return _REASON_OF_ONE.format(hash=hash_sql(column))
 
 
 def hash_sql(column: str) -> str:
     """SQL for :func:`crm.addresses.address_hash` of a column: HMAC-SHA-256 (RFC 2104) by the built-in sha256().
 
-    Needs the parameters of :func:`hash_params`. For a million addresses this takes a second or two in the database,
-    where fetching them and their hashes from Python would take several and a gigabyte.
+    Needs the parameters of :func:`hash_params`. So a whole audience is judged in one statement, without an address
+    leaving the database.
     """
     return f"sha256(%(opad)s::bytea || sha256(%(ipad)s::bytea || convert_to({column}, 'UTF8')))"
 
@@ -38,10 +48,6 @@ def suppress_addresses(*, channel: str, address_keys: list[str], reason: str) ->
         [Suppression(channel=channel, address_hash=address_hash(key), reason=reason) for key in address_keys if key],
         ignore_conflicts=True,
     )
-
-
-def has_suppressions(*, channel: str) -> bool:
-    return Suppression.objects.filter(channel=channel).exists()
 
 
 def sql_address_hash(key: str) -> bytes:
