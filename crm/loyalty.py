@@ -1,14 +1,9 @@
 """Loyalty points: earned with each purchase, kept as a ledger."""
 
 from django.contrib.auth.models import User
-from django.db.models import F
+from django.db import connection
 
-from crm.models import Customer, CustomerProfile, LoyaltyCard, LoyaltyEntry, Receipt, Shop
-
-
-def points_for(*, total_minor: int, points_per_unit: int) -> int:
-    """Points for an amount: so many for each whole unit of currency, nothing for the rest."""
-    return max(total_minor, 0) // 100 * points_per_unit
+from crm.models import Customer, LoyaltyCard, Receipt, Shop
 
 
 def card_of(customer: Customer) -> LoyaltyCard | None:
@@ -16,24 +11,46 @@ def card_of(customer: Customer) -> LoyaltyCard | None:
     return customer.cards.filter(status=LoyaltyCard.Status.ACTIVE).order_by("-issued_at", "-id").first()
 
 
+# One round trip at the till: who earns, how much, the entry and the balance.
+_EARN = """
+    WITH card AS (
+        SELECT id FROM crm_loyaltycard
+         WHERE customer_id = %(customer)s AND status = 'active'
+         ORDER BY issued_at DESC, id DESC LIMIT 1
+    ), entry AS (
+        INSERT INTO crm_loyaltyentry (customer_id, card_id, receipt_id, kind, points, key, recorded_by_id)
+        SELECT %(customer)s, (SELECT id FROM card), %(receipt)s, 'earn', points, %(key)s, %(by)s
+          FROM (SELECT %(units)s * coalesce((SELECT points_per_unit FROM crm_shop WHERE id = 1), %(usual)s)
+               ) AS due (points)
+         WHERE points > 0 AND (%(registered)s OR EXISTS (SELECT FROM card))
+        RETURNING points
+    )
+    UPDATE crm_customerprofile AS profile
+       SET points = profile.points + entry.points
+      FROM entry
+     WHERE profile.customer_id = %(customer)s
+    RETURNING entry.points
+"""
+
+
 def earn(*, receipt: Receipt, customer: Customer, by: User | None) -> int:
     """Credit the points of a sale, once, in the caller's transaction; returns them.
 
-    Only members earn: those who registered or hold a card. Expects the customer's profile row to exist.
+    A whole unit of currency earns ``Shop.points_per_unit`` points, the rest nothing. Only members earn: those who
+    registered or hold a card. Expects the customer's profile row to exist, and to be locked by the caller.
     """
-    points = points_for(total_minor=receipt.total_minor, points_per_unit=Shop.current().points_per_unit)
-    card = card_of(customer)
-    if not points or (card is None and customer.registered_at is None):
-        return 0
-    entry = LoyaltyEntry(
-        customer=customer,
-        card=card,
-        receipt=receipt,
-        kind=LoyaltyEntry.Kind.EARN,
-        points=points,
-        key=f"earn:{receipt.pk}",
-        recorded_by=by,
-    )
-    entry.save(force_insert=True)
-    CustomerProfile.objects.filter(customer=customer).update(points=F("points") + points)
-    return points
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _EARN,
+            {
+                "customer": customer.pk,
+                "receipt": receipt.pk,
+                "key": f"earn:{receipt.pk}",
+                "by": by.pk if by else None,
+                "units": max(receipt.total_minor, 0) // 100,
+                "usual": Shop().points_per_unit,
+                "registered": customer.registered_at is not None,
+            },
+        )
+        earned = cursor.fetchone()
+    return earned[0] if earned else 0

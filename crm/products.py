@@ -11,8 +11,8 @@ from crm.text import clean, fold
 
 MIN_LETTERS = 2
 MIN_LETTERS_MISTYPED = 3
-SIMILARITY = 0.4
-"""Word similarity (0 to 1) from which a name is taken for a mistyped one."""
+SIMILARITIES = (0.6, 0.4)
+"""Word similarity (0 to 1) from which a name is taken for a mistyped one: the far ones only where none is near."""
 
 
 def search_text(*, name: str, sku: str, brand: str = "") -> str:
@@ -67,14 +67,18 @@ def _beginning_with(words: list[str]) -> QuerySet[Product]:
 
 
 def _almost(words: str, limit: int, besides: list[int]) -> list[Product]:
+    ids: list[int] = []
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(SIMILARITY)])
-        cursor.execute(
-            "SELECT id FROM crm_product WHERE %s <%% search_text AND is_active AND NOT id = ANY(%s) "
-            "ORDER BY %s <<-> search_text, name, id LIMIT %s",
-            [words, besides, words, limit],
-        )
-        ids = [row[0] for row in cursor.fetchall()]
+        for similarity in SIMILARITIES:
+            cursor.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(similarity)])
+            cursor.execute(
+                "SELECT id FROM crm_product WHERE %s <%% search_text AND is_active AND NOT id = ANY(%s) "
+                "ORDER BY %s <<-> search_text, name, id LIMIT %s",
+                [words, besides, words, limit],
+            )
+            ids = [row[0] for row in cursor.fetchall()]
+            if ids or besides:
+                break
     found = Product.objects.in_bulk(ids)
     return [found[pk] for pk in ids if pk in found]
 
