@@ -31,7 +31,7 @@ class WhoForm(forms.ModelForm):
 
     @property
     def groups(self) -> list[dict[str, Any]]:
-        """Segments, then personas, as rows to tick."""
+        """Segments, then personas, as rows to tick; those that are ticked come first."""
         rows = []
         for name in ("segments", "personas"):
             chosen = {str(getattr(value, "pk", value)) for value in self[name].value() or []}
@@ -49,7 +49,7 @@ class WhoForm(forms.ModelForm):
                         "is_persona": name == "personas",
                     }
                 )
-        return rows
+        return sorted(rows, key=lambda row: not row["is_chosen"])
 
 
 def _field(form: forms.BaseForm, name: str) -> Any:

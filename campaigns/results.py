@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from campaigns.books import Books, books
 from campaigns.models import Campaign, Delivery
+from crm.models import Receipt
 
 DAYS_BEFORE = 28
 """How many days before the launch the plot begins."""
@@ -106,6 +107,8 @@ class Report:
     extra: Difference | None
     """None without a random draw: then there is only a difference, never a lift."""
     by_day: tuple[Day, ...]
+    knows_before: bool
+    """Whether the shop's receipts reach back over as many days before the launch."""
 
     @property
     def click_share(self) -> float:
@@ -118,7 +121,7 @@ class Report:
 
 
 def report(*, campaign: Campaign, now: datetime) -> Report:
-    """The campaign's report as of now, in seven queries whatever its size."""
+    """The campaign's report as of now, in eight queries whatever its size."""
     started_at = campaign.launched_at
     days = campaign.attribution_days
     both = arms(campaign_ids=[campaign.pk])
@@ -138,6 +141,7 @@ def report(*, campaign: Campaign, now: datetime) -> Report:
         attributed=_attributed(campaign, days),
         extra=difference(sent.buyers, sent.units, held_out.buyers, held_out.units) if held_out.units else None,
         by_day=_by_day(campaign, launched_on, days, timezone.localdate(now)) if launched_on else (),
+        knows_before=launched_on is not None and _knows(launched_on - timedelta(days=days)),
     )
 
 
@@ -306,6 +310,10 @@ def _coupons(campaign: Campaign) -> Coupons:
     LEFT JOIN survivors s ON s.id = r.customer_id WHERE k.campaign_id = %(campaign)s"""  # noqa: S608 - our own SQL
     [(offered, redemptions, customers)] = _rows(sql, {"campaign": campaign.pk})
     return Coupons(offered, redemptions, customers)
+
+
+def _knows(day: date) -> bool:
+    return Receipt.objects.filter(sold_on__lte=day).exists()
 
 
 def _unit(campaign: Campaign) -> str:

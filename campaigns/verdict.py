@@ -21,47 +21,49 @@ def verdict(report: Report) -> list[str]:
 
 def _so_far(report: Report) -> list[str]:
     """Before the days are over: what was counted. Judging the effect early would find one too often."""
-    values = {
-        "day": count(report.day + 1),
-        "days": count(report.days),
-        "buyers": count(report.sent.buyers),
-        "all": _units(report.unit, report.sent.units),
-        "spend": _money(report.sent.spend_minor),
-    }
-    counted = _("Day %(day)s of %(days)s: so far %(buyers)s of %(all)s bought, for %(spend)s.") % values
+    values = {"day": count(report.day + 1), "days": count(report.days), **_values(report)}
+    sentences = [_("Day %(day)s of %(days)s: so far %(buyers)s of %(all)s bought, for %(spend)s.") % values]
+    if report.coupons.redemptions:
+        sentences.append(_("%(redeemed)s redeemed a coupon.") % values)
     if report.extra:
-        return [counted, _("What the message changed is judged when the %(days)s days are over.") % values]
-    return [counted, _("Nobody was left out at random, so it will be a difference, not an effect.")]
+        sentences.append(_("What the message changed is judged when the %(days)s days are over.") % values)
+    else:
+        sentences.append(_("Nobody was left out at random, so it will be a difference, not an effect."))
+    return sentences
 
 
 def _counted(report: Report) -> list[str]:
     """Without a draw: what was counted, and that it proves no effect."""
-    sentences = []
-    values = {"all": _units(report.unit, report.sent.units), "days": count(report.days)}
+    sentences, values = [], {"days": count(report.days), **_values(report)}
     if report.coupons.redemptions:
-        sentences.append(
-            _("%(redeemed)s of %(all)s redeemed a coupon.") % {**values, "redeemed": count(report.coupons.customers)}
-        )
-        template = _(
-            "In the %(days)s days after, %(buyers)s of them bought, for %(spend)s; "
-            "in the %(days)s days before, %(before)s."
-        )
-    else:
+        sentences.append(_("%(redeemed)s of %(all)s redeemed a coupon.") % values)
+        if report.knows_before:
+            template = _(
+                "In the %(days)s days after, %(buyers)s of them bought, for %(spend)s; "
+                "in the %(days)s days before, %(before)s."
+            )
+        else:
+            template = _("In the %(days)s days after, %(buyers)s of them bought, for %(spend)s.")
+    elif report.knows_before:
         template = _(
             "%(buyers)s of %(all)s bought in the %(days)s days after, for %(spend)s; "
             "in the %(days)s days before, %(before)s."
         )
-    sentences.append(
-        template
-        % {
-            **values,
-            "buyers": count(report.sent.buyers),
-            "spend": _money(report.sent.spend_minor),
-            "before": _money(report.sent.spend_before_minor),
-        }
-    )
+    else:
+        template = _("%(buyers)s of %(all)s bought in the %(days)s days after, for %(spend)s.")
+    sentences.append(template % values)
     sentences.append(_("Nobody was left out at random, so this is a difference, not an effect."))
     return sentences
+
+
+def _values(report: Report) -> dict[str, str]:
+    return {
+        "all": _units(report.unit, report.sent.units),
+        "buyers": count(report.sent.buyers),
+        "spend": _money(report.sent.spend_minor),
+        "before": _money(report.sent.spend_before_minor),
+        "redeemed": count(report.coupons.customers),
+    }
 
 
 def _compared(report: Report) -> str:

@@ -68,7 +68,8 @@ def _campaign(journey: Journey, row: Any, by: User | None) -> Campaign:
 
 
 def _letters(campaigns: dict[int, Campaign], mailed: Any) -> None:
-    customers = dict(Customer.objects.filter(household__isnull=False).values_list("number", "pk"))
+    found = Customer.objects.filter(household__isnull=False).values_list("number", "pk", "household")
+    customers = {number: (customer_id, household_id) for number, customer_id, household_id in found}
     variants = dict(Variant.objects.filter(campaign__is_imported=True).values_list("campaign", "pk"))
     Delivery.objects.bulk_create(
         _deliveries(campaigns, mailed, customers, variants),
@@ -77,15 +78,16 @@ def _letters(campaigns: dict[int, Campaign], mailed: Any) -> None:
 
 
 def _deliveries(
-    campaigns: dict[int, Campaign], mailed: Any, customers: dict[str, int], variants: dict[int, int]
+    campaigns: dict[int, Campaign], mailed: Any, customers: dict[str, tuple[int, int]], variants: dict[int, int]
 ) -> Iterator[Delivery]:
-    for campaign_id, household_id in zip(mailed.campaign_id, mailed.household_id, strict=True):
-        campaign, customer_id = campaigns[campaign_id], customers.get(str(household_id))
-        if customer_id is None or campaign.launched_at is None:
+    for campaign_id, number in zip(mailed.campaign_id, mailed.household_id, strict=True):
+        campaign, found = campaigns[campaign_id], customers.get(str(number))
+        if found is None or campaign.launched_at is None:
             continue
+        customer_id, household_id = found
         yield Delivery(
             campaign=campaign,
-            unit=f"{Delivery.UNIT_PERSON}{customer_id}",
+            unit=f"{Delivery.UNIT_HOUSEHOLD}{household_id}",  # the letters went to households
             customer_id=customer_id,
             channel=Channel.POST,
             variant_id=variants[campaign.pk],
