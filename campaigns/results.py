@@ -198,12 +198,12 @@ WITH {_SURVIVORS}, assigned AS (
         SELECT *, CASE left(unit, 1) WHEN 'p' THEN 'p' || person ELSE unit END AS key FROM assigned
     ) keyed ORDER BY campaign, key, is_own DESC, id
 ), people AS (
-    SELECT campaign, key, held_out, since, counts_for, person FROM units
+    SELECT campaign, id, held_out, since, counts_for, person FROM units
     UNION
-    SELECT campaign, key, held_out, since, counts_for, c.id FROM units JOIN crm_customer c
+    SELECT campaign, units.id, held_out, since, counts_for, c.id FROM units JOIN crm_customer c
         ON c.household_id = CASE WHEN left(unit, 1) = 'h' THEN substr(unit, 2)::bigint END
     UNION
-    SELECT campaign, key, held_out, since, counts_for, c.id FROM units JOIN crm_customer c
+    SELECT campaign, units.id, held_out, since, counts_for, c.id FROM units JOIN crm_customer c
         ON c.company_id = CASE WHEN left(unit, 1) = 'c' THEN substr(unit, 2)::bigint END
 )"""  # noqa: S608 - our own SQL
 
@@ -214,7 +214,7 @@ def arms(*, campaign_ids: Sequence[int], with_before: bool = True) -> dict[tuple
     Without ``with_before`` the days before the launch are not read, which halves the work.
     """
     sql = f"""{_UNITS}, bought AS (
-        SELECT p.campaign, p.key, p.held_out, bool_or(r.is_buyer) AS is_buyer, sum(r.spend) AS spend,
+        SELECT p.campaign, p.id, p.held_out, bool_or(r.is_buyer) AS is_buyer, sum(r.spend) AS spend,
             sum(r.spend_before) AS spend_before, bool_or(r.was_buyer) AS was_buyer
         FROM people p CROSS JOIN LATERAL (
             SELECT bool_or(kind = 'sale') FILTER (WHERE sold_at >= p.since) AS is_buyer,
@@ -223,7 +223,7 @@ def arms(*, campaign_ids: Sequence[int], with_before: bool = True) -> dict[tuple
                 bool_or(kind = 'sale') FILTER (WHERE sold_at < p.since) AS was_buyer
             FROM crm_receipt WHERE customer_id = p.person
                 AND sold_at >= p.since - p.counts_for * %(before)s AND sold_at < p.since + p.counts_for
-        ) r GROUP BY p.campaign, p.key, p.held_out
+        ) r GROUP BY p.campaign, p.id, p.held_out
     )
     SELECT campaign, held_out, count(*), count(*) FILTER (WHERE is_buyer), coalesce(sum(spend), 0),
         coalesce(sum(spend_before), 0), count(*) FILTER (WHERE was_buyer)
@@ -267,7 +267,7 @@ def _by_day(campaign: Campaign, launched_on: date, days: int, today: date) -> tu
     first, last = launched_on - timedelta(days=DAYS_BEFORE), min(launched_on + timedelta(days=days - 1), today)
     sql = f"""{_UNITS}
     SELECT sold_on, held_out, count(*) FILTER (WHERE is_buyer), sum(spend) FROM (
-        SELECT r.sold_on, p.held_out, p.key, bool_or(r.kind = 'sale') AS is_buyer, sum(r.total_minor) AS spend
+        SELECT r.sold_on, p.held_out, p.id, bool_or(r.kind = 'sale') AS is_buyer, sum(r.total_minor) AS spend
         FROM people p JOIN crm_receipt r ON r.customer_id = p.person
             AND r.sold_at >= %(from)s AND r.sold_at < %(to)s AND r.sold_on BETWEEN %(first)s AND %(last)s
         GROUP BY 1, 2, 3
