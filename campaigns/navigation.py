@@ -38,6 +38,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(title=_("Households"), icon="cottage", model="crm.Household"),
             Entry(title=_("Companies"), icon="apartment", model="crm.Company"),
             Entry(title=_("Receipts"), icon="receipt_long", model="crm.Receipt"),
+            Entry(title=_("Receipts by mail"), icon="outgoing_mail", model="crm.ReceiptMail"),
             Entry(title=_("Loyalty cards"), icon="loyalty", model="crm.LoyaltyCard"),
             Entry(title=_("Consents"), icon="handshake", model="crm.Consent"),
         ],

@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import Prefetch, Q, QuerySet, Sum
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -236,6 +236,17 @@ def _settle(mail: ReceiptMail, error: Exception | None, now: datetime, *, again:
     mail.settled_at = now
     mail.save(update_fields=["status", "error", "due_at", "settled_at"])
     return mail.status
+
+
+def send_again(*, mails: QuerySet[ReceiptMail], now: datetime) -> int:
+    """Queue mails once more on a human's word: those that failed, and those long enough unclear. Returns how many."""
+    settled = Q(status=ReceiptMail.Status.FAILED)
+    unclear = Q(status=ReceiptMail.Status.SENDING, settled_at__lt=now - UNCLEAR_AFTER)
+    queued = mails.filter(settled | unclear).update(
+        status=ReceiptMail.Status.QUEUED, attempts=0, due_at=now, error="", settled_at=None
+    )
+    bell.ring_after_commit(MAIL_TASK)
+    return queued
 
 
 def receipt_message(*, receipt: Receipt, to: str) -> EmailMultiAlternatives:

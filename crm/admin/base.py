@@ -24,7 +24,7 @@ class RecordAdmin(ModelAdmin):
 
     show_full_result_count = False
     list_per_page = 50
-    actions = None
+    actions: Any = None
     in_use_by: ClassVar[list[str]] = []
     """Relations that keep a row from being deleted. Django would list everything behind them before it says no."""
 

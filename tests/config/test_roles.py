@@ -37,6 +37,7 @@ BACK_OFFICE = {
     "crm.product": ("v", "vacd"),
     "crm.receipt": ("v", "v"),
     "crm.shop": ("", "vac"),
+    "crm.receiptmail": ("v", "v"),
     "crm.store": ("v", "vacd"),
 }
 ACTIONS = {"v": "view", "a": "add", "c": "change", "d": "delete"}

@@ -3,6 +3,7 @@ from datetime import timedelta
 from unittest import mock
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import ValidationError
 from django.test import Client
@@ -258,6 +259,26 @@ def test_an_address_suppressed_after_it_was_asked_for_gets_nothing(smtp_catcher:
     receipts.send_due(now=make.NOW)
 
     assert (statuses(), smtp_catcher.messages) == (["failed"], [])
+
+
+def test_a_human_may_send_again_what_failed_or_stayed_unclear_and_nothing_else(smtp_catcher: SmtpCatcher) -> None:
+    for status, since in (("sent", 60), ("failed", 0), ("sending", 60), ("sending", 1)):
+        mail = ask(make.receipt(), f"{status}{since}@example.com")
+        settled_at = make.NOW - timedelta(minutes=since)
+        ReceiptMail.objects.filter(pk=mail.pk).update(status=status, settled_at=settled_at)
+    keeper = Client()
+    keeper.force_login(User.objects.create_superuser("keeper"))
+    selected = list(ReceiptMail.objects.values_list("pk", flat=True))
+
+    with time_machine.travel(make.NOW, tick=False):
+        answer = keeper.post(
+            reverse("admin:crm_receiptmail_changelist"), {"action": "send_again", "_selected_action": selected}
+        )
+    receipts.send_due(now=make.NOW)
+
+    assert answer.status_code == 302
+    assert statuses() == ["sent", "sent", "sent", "sending"]
+    assert sorted(smtp_catcher.recipients) == ["failed0@example.com", "sending60@example.com"]
 
 
 def till() -> Client:

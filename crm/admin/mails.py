@@ -1,0 +1,32 @@
+"""Receipts sent by mail: what went out, what waits, and what nobody can know; a human may send those again."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from crm import receipts
+from crm.admin.base import FactAdmin
+from crm.models import ReceiptMail
+
+
+@admin.register(ReceiptMail)
+class ReceiptMailAdmin(FactAdmin):
+    list_display = ["receipt", "email", "status", "attempts", "asked_at", "settled_at", "error"]
+    list_filter = ["status"]
+    list_select_related = ["receipt"]
+    search_fields = ["receipt__external_id", "email_key"]
+    fields = ["receipt", "email", "status", "attempts", "error", "asked_at", "due_at", "settled_at"]
+    actions = ["send_again"]
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("crm.ring_up_sale")
+
+    @admin.action(description=_("Send again (failed and unclear ones)"), permissions=["resend"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[ReceiptMail]) -> None:
+        count = receipts.send_again(mails=queryset, now=timezone.now())
+        self.message_user(
+            request, ngettext("%(n)d receipt is sent again.", "%(n)d receipts are sent again.", count) % {"n": count}
+        )
