@@ -220,16 +220,17 @@ def recount(*, customer_ids: Sequence[int] | None = None) -> None:
         )
         cursor.execute(
             f"""
-            MERGE INTO crm_customercategory AS known
-            USING ({_CATEGORIES.format(**scope)}) AS counted
-               ON known.customer_id = counted.customer_id AND known.category_id = counted.category_id
-             WHEN MATCHED AND ({_columns("known", CATEGORY_COLUMNS)})
-                              IS DISTINCT FROM ({_columns("counted", CATEGORY_COLUMNS)})
-                  THEN UPDATE SET {", ".join(f"{column} = counted.{column}" for column in CATEGORY_COLUMNS)}
-             WHEN NOT MATCHED THEN
-                  INSERT (customer_id, category_id, {", ".join(CATEGORY_COLUMNS)})
-                  VALUES (counted.customer_id, counted.category_id, {_columns("counted", CATEGORY_COLUMNS)})
-             WHEN NOT MATCHED BY SOURCE AND {scope["known"]} THEN DELETE
+            WITH counted AS MATERIALIZED ({_CATEGORIES.format(**scope)}), gone AS (
+                DELETE FROM crm_customercategory AS known
+                 WHERE {scope["known"]}
+                   AND NOT EXISTS (SELECT FROM counted WHERE counted.customer_id = known.customer_id
+                                                         AND counted.category_id = known.category_id)
+            )
+            INSERT INTO crm_customercategory AS known (customer_id, category_id, {", ".join(CATEGORY_COLUMNS)})
+            SELECT customer_id, category_id, {", ".join(CATEGORY_COLUMNS)} FROM counted
+            ON CONFLICT (customer_id, category_id) DO UPDATE
+               SET {", ".join(f"{column} = excluded.{column}" for column in CATEGORY_COLUMNS)}
+             WHERE ({_columns("known", CATEGORY_COLUMNS)}) IS DISTINCT FROM ({_columns("excluded", CATEGORY_COLUMNS)})
             """,
             params,
         )
