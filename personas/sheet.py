@@ -48,6 +48,9 @@ class Way:
     link: str
 
 
+MUCH_BETTER = 1.5
+"""So many times more people must be reachable another way for the sheet to say so."""
+
 ICONS = {Channel.EMAIL: "mail", Channel.SMS: "sms", Channel.PHONE: "call", Channel.POST: "local_post_office"}
 
 
@@ -56,13 +59,15 @@ def sheet(*, persona: Persona, now: datetime, sees_people: bool) -> dict[str, An
     found = evidence.collect(persona=persona, now=now)
     segment = persona.segment
     ways = _ways(persona, found, sees_people)
+    best = max(ways, key=lambda way: way.reachable) if found.matched.customers else None
     preferred = next((way for way in ways if way.channel == persona.preferred_channel), None)
     return {
         "evidence": found,
         "is_pending": segment.refreshed_version != segment.rule_version and not segment.is_archived,
         "ways": ways,
         "preferred": preferred,
-        "best": max(ways, key=lambda way: way.reachable) if found.matched.customers else None,
+        "best": best,
+        "better": best if best and preferred and best.reachable > MUCH_BETTER * preferred.reachable else None,
         "figures": _figures(persona, found, sees_people),
         "categories": [
             {"claim": claim, "link": _people(persona, sees_people, category=claim.category_id)}

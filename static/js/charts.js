@@ -28,6 +28,7 @@
 
   const charts = new Map();
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const paper = window.matchMedia("print");
   const systemDark = window.matchMedia("(prefers-color-scheme: dark)");
 
   const LIGHT = {
@@ -41,6 +42,7 @@
   const ORDER = ["accent", "warm", "soft", "quiet", "bad"];
 
   function palette() {
+    if (paper.matches) return LIGHT;
     const root = document.documentElement;
     if (root.classList.contains("dark")) return DARK;
     if (root.classList.contains("light") || document.querySelector("[x-data^='theme']")) return LIGHT;
@@ -121,7 +123,8 @@
   function nameSpace(spec, lying, width) {
     if (lying) return { width: Math.min(180, width * 0.4), overflow: "truncate" };
     if (spec.kind === "line" || spec.categories.length > 6) return {};
-    return { interval: 0, hideOverlap: false, width: (width - 48) / spec.categories.length - 6, overflow: "break", lineHeight: 15 };
+    const room = (width - 48) / spec.categories.length - 6;
+    return { interval: 0, hideOverlap: false, width: room, overflow: "break", lineHeight: 14, fontSize: room < 64 ? 10 : 12 };
   }
 
   function line(spec, one, index, colours, say) {
@@ -204,6 +207,7 @@
   });
   document.addEventListener("htmx:afterSettle", (event) => drawAll(event.target));
   systemDark.addEventListener("change", () => drawAll());
+  paper.addEventListener("change", () => drawAll());
   new MutationObserver(() => drawAll()).observe(document.documentElement, { attributeFilter: ["class"] });
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => drawAll());
   else drawAll();
