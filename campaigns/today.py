@@ -48,7 +48,7 @@ def things(request: HttpRequest, *, now: datetime, segments: list[Growth], campa
         found += _results(now, campaigns)
     if user.has_perm("segments.view_segment"):
         found += _growing_segments(segments)
-    return found + _beginnings(user, campaigns)
+    return found + _beginnings(user, campaigns) + _unheard(user)
 
 
 def _stuck_campaigns(campaigns: list[Progress]) -> list[Thing]:
@@ -198,6 +198,51 @@ def _beginnings(user: Any, campaigns: list[Progress]) -> list[Thing]:
             opts = model._meta
             link = reverse(f"admin:{opts.app_label}_{opts.model_name}_add")
             found.append(Thing(icon=icon, title=title, why=why, do=do, link=link))
+    return found
+
+
+def _unheard(user: Any) -> list[Thing]:
+    """The largest persona and the largest segment to which no campaign has been addressed yet."""
+    if not user.has_perm("campaigns.add_campaign"):
+        return []
+    found = []
+    persona = (
+        Persona.objects.filter(is_active=True, campaigns=None, segment__members_count__gt=0)
+        .select_related("segment")
+        .order_by("-segment__members_count", "pk")
+        .first()
+    )
+    if persona is not None and user.has_perm("personas.view_persona"):
+        number = persona.segment.members_count
+        found.append(
+            Thing(
+                icon="face",
+                title=_("“%(name)s” has not heard from you yet") % {"name": persona.name},
+                why=ngettext("%(number)s customer is like that.", "%(number)s customers are like that.", number)
+                % {"number": count(number)},
+                do=_("See what would interest them"),
+                link=reverse("admin:personas_persona_sheet", args=[persona.pk]),
+            )
+        )
+    segment = (
+        Segment.objects.filter(is_archived=False, campaigns=None, members_count__gt=0)
+        .exclude(kind=Segment.Kind.PERSONA)
+        .order_by("-members_count", "pk")
+        .first()
+    )
+    if segment is not None and user.has_perm("segments.view_segment"):
+        found.append(
+            Thing(
+                icon="pie_chart",
+                title=_("No campaign was for “%(name)s” yet") % {"name": segment.name},
+                why=ngettext(
+                    "%(number)s customer belongs to it.", "%(number)s customers belong to it.", segment.members_count
+                )
+                % {"number": count(segment.members_count)},
+                do=_("See who they are"),
+                link=reverse("admin:segments_segment_change", args=[segment.pk]),
+            )
+        )
     return found
 
 

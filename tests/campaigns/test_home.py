@@ -54,7 +54,7 @@ def test_a_new_shop_is_told_what_to_do_first(client: Client, manager: User):
 
 def test_the_page_takes_a_fixed_number_of_queries(client: Client, manager: User, django_assert_max_num_queries):
     def visit() -> None:
-        with django_assert_max_num_queries(16):
+        with django_assert_max_num_queries(18):
             assert client.get("/admin/").status_code == 200
 
     sell(10_00)
@@ -122,6 +122,22 @@ def test_a_message_that_a_live_worker_has_in_hand_is_not_called_unclear(client: 
         )
     progress = client.get("/admin/").context["campaigns"][0]
     assert (progress.audience, progress.settled, progress.undecided) == (2, 0, 1)
+
+
+def test_whom_no_campaign_was_for_is_remembered(client: Client, manager: User):
+    sell(10_00)
+    made = {name: Segment.objects.create(name=name, members_count=size) for name, size in (("Few", 3), ("Many", 9))}
+    own = Segment.objects.create(name="Emma", kind="persona", members_count=5)
+    emma = Persona.objects.create(name="Emma", segment=own)
+    assert titles(client.get("/admin/")) == [
+        "No campaign is under way",
+        "“Emma” has not heard from you yet",
+        "No campaign was for “Many” yet",
+    ]
+    campaign = Campaign.objects.create(name="Spring")
+    campaign.personas.add(emma)
+    campaign.segments.add(made["Many"])
+    assert titles(client.get("/admin/")) == ["“Spring” waits to be launched", "No campaign was for “Few” yet"]
 
 
 def test_a_result_is_announced_when_the_days_that_count_are_over(client: Client, manager: User):
