@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.html import escape, urlize
@@ -199,7 +200,7 @@ def _objection(use: liquid.Use) -> str:
 def _mjml_of(source: MessageSource) -> tuple[liquid.Shield, str]:
     """The whole MJML with every placeholder shielded, and the shield."""
     shield = liquid.Shield.over(*(getattr(source, field.name) for field in fields(source)))
-    with translation.override(source.language or None):
+    with translation.override(source.language or settings.LANGUAGE_CODE):
         head = " ".join(render_to_string("messages/_head.mjml").split("\n"))
         footer = shield.hide(render_to_string("messages/_footer.mjml").strip())
     preheader = _inline(source.preheader, shield)
