@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from campaigns.audience import preview_audience
 from campaigns.models import Delivery
@@ -134,7 +135,8 @@ def test_an_unknown_delivery_is_refused(client: Client) -> None:
     assert unsubscribe(token=row.token, now=NOW) is False
 
 
-def test_the_page_speaks_the_customer_s_language(client: Client) -> None:
+def test_the_page_speaks_the_customer_s_language(client: Client, settings: Settings) -> None:
+    settings.LANGUAGES = [("en", "English"), ("fi", "Finnish")]
     row = delivery()
     Customer.objects.filter(pk=row.customer.pk).update(language="fi")
 
