@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
@@ -108,8 +107,9 @@ def test_a_sale_becomes_a_mail_becomes_a_sale_in_the_report(
     make.product("Whole milk", price_minor=129, barcode=MILK)
     make.product("Rye bread", price_minor=485, barcode=BREAD)
     marta = make.customer("Marta Kalniņa", card=CARD, email="marta@example.com", registered=True)
-    consent = {"channel": "email", "granted": True, "source": "form", "wording": "Yes, please."}
-    record_consent(customer=marta, stated_at=timezone.now(), by=None, **consent)
+    record_consent(
+        customer=marta, channel="email", granted=True, source="form", wording="Yes.", stated_at=timezone.now(), by=None
+    )
     rule = {"v": 1, "rule": {"attribute": "spend", "filters": {"last": "30 days"}, "operator": ">=", "value": 1}}
     segment = create_segment(name="Bought this month", rule=rule, by=None)
     wait_until(lambda: Segment.objects.filter(refreshed_at__isnull=False).exists(), seconds=30, what="first refresh")
@@ -191,4 +191,3 @@ def test_a_worker_killed_in_the_middle_of_2000_mails_sends_nobody_two(
         office.get_by_role("button", name="Let be").click()
         expect(office.locator("#unclear")).to_be_hidden()
         assert books(campaign=campaign, now=timezone.now()).undecided == 0
-    assert settings.SENDING_LEASE_SECONDS == LEASE
