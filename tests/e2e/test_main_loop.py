@@ -20,6 +20,8 @@ from campaigns.models import Campaign, Delivery, TrackedEvent
 from crm import profiles
 from crm.consents import record_consent
 from crm.models import Receipt
+from personas.domain import create_persona
+from personas.models import Persona
 from segments.domain import create_segment
 from segments.models import Membership, Segment
 from tests.campaigns.builders import people
@@ -84,11 +86,11 @@ def wait_until(happens: Callable[[], bool], *, seconds: float, what: str) -> flo
     return time.monotonic() - began
 
 
-def compose(page: Page, server: LiveServer, *, segment: str, button_url: str) -> Campaign:
-    """Write a campaign for the segment, look at it, launch it."""
+def compose(page: Page, server: LiveServer, *, group: str, button_url: str) -> Campaign:
+    """Write a campaign for the segment or persona, look at it, launch it."""
     page.goto(f"{server.url}/admin/campaigns/campaign/add/")
     page.get_by_label("Name, for you and your colleagues").fill("Fresh bread")
-    page.get_by_label(segment).check()
+    page.get_by_label(group).check()
     page.get_by_role("button", name="Go on to the message").click()
     page.get_by_label("Subject", exact=True).fill('Bread for {{ customer.first_name | default: "you" }}')
     page.get_by_label("Text", exact=True).fill("You bought {{ last_purchase.product | default: 'something' }}.")
@@ -127,9 +129,7 @@ def test_a_sale_becomes_a_mail_becomes_a_sale_in_the_report(
     office.goto(f"{live_server.url}/admin/segments/segment/{segment.pk}/members/")
     expect(office.get_by_role("link", name="Marta Kalniņa")).to_be_visible()
 
-    campaign = compose(
-        office, live_server, segment="Bought this month", button_url=f"{live_server.url}/login/?from=mail"
-    )
+    campaign = compose(office, live_server, group="Bought this month", button_url=f"{live_server.url}/login/?from=mail")
     smtp_catcher.wait_for(1, timeout=30)
     message = smtp_catcher.messages[0]
     assert (message["To"], message["Subject"]) == ("marta@example.com", "Bread for Marta")
@@ -154,23 +154,25 @@ def test_a_sale_becomes_a_mail_becomes_a_sale_in_the_report(
     for term, number in (("Sent", "1"), ("Clicked", "1"), ("Bought", "1")):
         stat = office.locator(".rg-stat").filter(has=office.locator("dt", has_text=re.compile(f"^{term}$")))
         expect(stat.locator("dd").first).to_have_text(number)
+    spent = office.locator(".rg-stat").filter(has=office.locator("dt", has_text=re.compile("^Spent$")))
+    expect(spent.locator("dd").last).to_have_text("$6.14 each")  # 4.85 + 1.29: the sale after the launch alone
     row = office.locator("tr", has_text="Clicked, then bought")
-    expect(row.locator("td")).to_have_text("1 · $6.14")  # 4.85 + 1.29: the second sale alone
+    expect(row.locator("td")).to_have_text("1 · $6.14")
 
 
-def test_a_worker_killed_in_the_middle_of_2000_mails_sends_nobody_two(
+def test_a_worker_killed_in_the_middle_of_2000_mails_to_a_persona_sends_nobody_two(
     new_page: Callable[..., Page], live_server: LiveServer, smtp_catcher: SmtpCatcher, stack: WorkerFactory
 ) -> None:
     count = 2_000
     people(count)
     rule = {"v": 1, "rule": {"attribute": "consent_email", "operator": "is", "value": True}}
-    segment = create_segment(name="Said yes", rule=rule, by=None)
+    create_persona(persona=Persona(name="Vera Newsreader"), rule=rule, by=None)
     wait_until(lambda: Membership.objects.count() == count, seconds=30, what="first refresh")
     worker = stack(["bulk"])
 
     office = new_page()
     log_in(office, live_server, "Marketing", "/admin/")
-    campaign = compose(office, live_server, segment=segment.name, button_url="https://shop.example.com/bread")
+    campaign = compose(office, live_server, group="Vera Newsreader", button_url="https://shop.example.com/bread")
     smtp_catcher.wait_for(count // 3, timeout=60)
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait(10)
