@@ -123,11 +123,7 @@ def email_receipt(
 def _buyer(receipt: Receipt, email: str, key: str, customer_id: int | None, now: datetime) -> Customer:
     if receipt.customer_id:
         buyer = Customer.objects.select_for_update(no_key=True).get(pk=receipt.customer_id)
-        if not buyer.email:
-            buyer.email = email
-            customers.derive_keys(buyer)
-            buyer.save(update_fields=["email", "email_key", "search_text"])
-        return buyer
+        return buyer if buyer.email else customers.change_customer(customer=buyer, email=email)
     known = list(customers.live().filter(email_key=key).order_by("name_key", "id"))
     known = [one for one in known if one.pk == customer_id] or known
     if len(known) > 1:
@@ -153,7 +149,8 @@ def send_due(*, now: datetime, limit: int = 50) -> Sent:
     """Send receipts that wait, one at a time; each is "sending" in the database before its first byte leaves.
 
     Two workers never take the same one. A mail server that is down, or that says "later", leaves them waiting, longer
-    each time; what it refuses for good has failed, with its words kept.
+    each time; what it refuses for good has failed, with its words kept. A round ends with the first line that breaks:
+    a server that hangs costs one mail's patience and leaves one unclear, and the next round tries it again.
     """
     sent = failed = waiting = 0
     connection: BaseEmailBackend | None = None
@@ -171,10 +168,11 @@ def send_due(*, now: datetime, limit: int = 50) -> Sent:
         sent, failed, waiting = (
             sent + (outcome == "sent"),
             failed + (outcome == "failed"),
-            waiting + (outcome == "queued"),
+            waiting + (outcome in ("queued", "trouble")),
         )
-        if outcome == "unclear":
+        if outcome in ("unclear", "trouble"):
             connection = None
+            break
     if connection is not None:
         connection.close()
     return Sent(sent=sent, waiting=waiting, failed=failed)
@@ -201,15 +199,24 @@ def _claim(now: datetime) -> ReceiptMail | None:
 
 
 def _send(mail: ReceiptMail, connection: BaseEmailBackend, now: datetime) -> str:
-    """Send one claimed mail and settle it; returns its new status, or "unclear" where nobody can know."""
+    """Send one claimed mail and settle it.
+
+    Returns its new status; "unclear" where nobody can know, and "trouble" where the server said "later" to us rather
+    than to the recipient.
+    """
     try:
         if consents.suppressed(channel=Channel.EMAIL, address_keys=[mail.email_key], reasons=consents.FORBIDS_SERVICE):
             raise ValidationError(_("The address is not written to any more."))
         message = receipt_message(receipt=mail.receipt, to=mail.email)
         message.connection = connection
         message.send()
-    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
-        return _settle(mail, error, now, again=_is_temporary(error))
+    except smtplib.SMTPRecipientsRefused as error:
+        later = all(400 <= code < 500 for code, _words in error.recipients.values())
+        return _settle(mail, error, now, again=later)
+    except smtplib.SMTPResponseException as error:
+        later = 400 <= error.smtp_code < 500
+        status = _settle(mail, error, now, again=later)
+        return "trouble" if later else status
     except (ValidationError, ValueError) as error:  # our own refusal, before any byte (a line break in a header)
         return _settle(mail, error, now, again=False)
     except OSError:
@@ -217,12 +224,6 @@ def _send(mail: ReceiptMail, connection: BaseEmailBackend, now: datetime) -> str
         logger.exception("Receipt mail %s is unclear.", mail.pk)
         return "unclear"
     return _settle(mail, None, now, again=False)
-
-
-def _is_temporary(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPResponseException) -> bool:
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(400 <= code < 500 for code, _words in error.recipients.values())
-    return 400 <= error.smtp_code < 500
 
 
 def _settle(mail: ReceiptMail, error: Exception | None, now: datetime, *, again: bool) -> str:

@@ -240,6 +240,10 @@ def claim_receipt(*, receipt: Receipt, customer: Customer, by: User | None) -> b
         _credit(receipt, customer, by)
         if by is not None:
             LogEntry.objects.log_actions(
-                by.pk, [receipt], CHANGE, f"Claimed for customer {customer.number}.", single_object=True
+                by.pk,
+                [receipt],
+                CHANGE,
+                _("Claimed for customer %(number)s.") % {"number": customer.number},
+                single_object=True,
             )
     return True

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from crm import money
 from crm.attributes import Attribute, Predicate, Scope, Type, lookup
@@ -72,7 +73,9 @@ def _complement(node: Node, scope: Scope) -> Predicate:
 def _condition(condition: Condition, scope: Scope) -> Predicate:
     attribute = lookup(condition.attribute)
     if attribute is None:
-        raise RuleError(Problem(f"There is no attribute “{condition.attribute}”.", word=condition.attribute))
+        raise RuleError(
+            Problem(_("There is no attribute “%(word)s”.") % {"word": condition.attribute}, word=condition.attribute)
+        )
     return attribute.source.matches(
         scope=scope,
         filters=condition.filters,

@@ -18,6 +18,7 @@ from django.utils import timezone
 from campaigns.demo import content, stores
 from campaigns.demo.journey import SOURCE, ZONE, DemoRefused, Facts, Journey, weeks_until
 from config.demo_users import DEMO_USERS
+from crm import staff
 from crm.importing import import_file
 from crm.models import Customer, CustomerProfile, Job, Receipt, ReceiptLine, Shop, Store
 
@@ -143,6 +144,6 @@ def _shop_and_users() -> None:
             person.password,
             first_name=person.first_name,
             last_name=person.last_name,
-            is_staff=True,
         )
         user.groups.add(Group.objects.get(name=person.group))
+        staff.open_back_office(user=user)

@@ -113,7 +113,10 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_DEFAULT_QUEUE = "fast"
-CELERY_TASK_ROUTES = {"campaigns.tasks.send_chunk": {"queue": "bulk"}, "crm.tasks.run_job": {"queue": "bulk"}}
+# What waits for others (a mail server) or works long never stands before the refresh of segments.
+CELERY_TASK_ROUTES = {
+    name: {"queue": "bulk"} for name in ("campaigns.tasks.send_chunk", "crm.tasks.run_job", "crm.tasks.mail_receipts")
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -127,6 +130,8 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     # A new rule, a large import, and each new day of the shop make segments due for everybody.
     "segments-due": {"task": "segments.tasks.refresh_due", "schedule": 10.0, "options": {"expires": 30}},
 }
+
+EMAIL_TIMEOUT = 30
 
 # The doors through which campaigns leave, by channel (campaigns/channels).
 CAMPAIGN_DOORS = {"email": "campaigns.channels.email.EmailDoor"}

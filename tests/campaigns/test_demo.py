@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db.models import Count, Sum
+from django.test import Client
 from pytest_django import Settings
 
 from campaigns.demo import people, stores, wording
@@ -63,6 +64,10 @@ def test_the_demo_is_the_source_to_the_cent_and_loads_once(settings: Settings) -
     assert {(user.username, user.groups.get().name) for user in User.objects.all()} == {
         (person.username, person.group) for person in DEMO_USERS
     }
+    for person in DEMO_USERS:
+        visitor = Client()
+        visitor.force_login(User.objects.get(username=person.username))
+        assert visitor.get("/").headers["Location"] == person.starts_at
     assert (Segment.objects.filter(kind="dynamic").count(), Persona.objects.count()) == (6, 4)
     assert not Segment.objects.filter(refreshed_at=None).exists()
     assert not Segment.objects.exclude(last_error="").exists()

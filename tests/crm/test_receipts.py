@@ -4,13 +4,15 @@ from unittest import mock
 
 import pytest
 import time_machine
+from celery import current_app
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from crm import consents, profiles, receipts, tasks
-from crm.models import Consent, Customer, CustomerProfile, Receipt, ReceiptMail, Shop
+from crm.models import ChangeMark, Consent, Customer, CustomerProfile, Receipt, ReceiptMail, Shop
 from tests.crm import make
 from tests.support.smtp import SmtpCatcher
 
@@ -130,7 +132,11 @@ def test_of_two_with_one_address_the_till_asks_who_is_here() -> None:
 def test_a_known_customer_without_an_address_gets_it_and_one_with_another_keeps_theirs() -> None:
     without, having = make.customer("Anna A"), make.customer("Liga L", email="liga@example.com")
 
-    ask(make.receipt(customer=without), "anna@example.com")
+    to_anna = make.receipt(customer=without)
+    ChangeMark.objects.all().delete()
+
+    ask(to_anna, "anna@example.com")
+    assert list(ChangeMark.objects.values_list("customer", flat=True)) == [without.pk]
     ask(make.receipt(customer=having), "work@example.com")
 
     without.refresh_from_db()
@@ -241,6 +247,31 @@ def test_a_line_that_breaks_while_bytes_leave_is_unclear_and_never_sent_again_by
     receipts.send_due(now=make.NOW + timedelta(days=1))
 
     assert (statuses(), smtp_catcher.messages) == (["sending"], [])
+
+
+def test_a_mail_server_that_hangs_or_closes_costs_one_mail_a_round() -> None:
+    ask(make.receipt())
+    ask(make.receipt(), "liga@example.com")
+    server = mock.Mock()
+    server.send_messages.side_effect = TimeoutError("no answer")
+    with mock.patch("crm.receipts.get_connection", return_value=server):
+        assert receipts.send_due(now=make.NOW) == receipts.Sent()
+        assert statuses() == ["sending", "queued"]
+
+        server.send_messages.side_effect = smtplib.SMTPSenderRefused(421, b"closing", "shop@example.com")
+        ask(make.receipt(), "mia@example.com")
+        assert receipts.send_due(now=make.NOW) == receipts.Sent(waiting=1)
+    assert list(ReceiptMail.objects.order_by("id").values_list("status", "attempts")) == [
+        ("sending", 1),
+        ("queued", 1),
+        ("queued", 0),
+    ]
+
+
+def test_receipts_by_mail_never_stand_before_the_refresh_of_segments(settings: Settings) -> None:
+    routed = current_app.amqp.router.route({}, receipts.MAIL_TASK)
+    assert routed["queue"].name == "bulk"
+    assert settings.EMAIL_TIMEOUT == 30
 
 
 def test_a_worker_that_dies_while_sending_leaves_it_unclear(smtp_catcher: SmtpCatcher) -> None:
