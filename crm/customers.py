@@ -196,7 +196,8 @@ def create_customer(
     customer.pk, number = _next_number()
     customer.number = customer.number or number
     derive_keys(customer)
-    customer.full_clean(exclude=["public_id"], validate_constraints=False)
+    # Whether the number is free is asked after the insert: a repeat's own first sending may be the one that took it.
+    customer.full_clean(validate_unique=False, validate_constraints=False)
     try:
         with transaction.atomic():
             customer.save(force_insert=True)
@@ -206,6 +207,8 @@ def create_customer(
         # The same form sent twice at once: the other one was first.
         if key and (first := Customer.objects.filter(public_id=key).first()):
             return _same(first, customer)
+        if Customer.objects.filter(number=customer.number).exists():
+            raise ValidationError({"number": _("There is a customer with this number already.")}) from None
         raise
     return customer
 

@@ -121,11 +121,6 @@ class CustomerSerializer(StrictMixin, serializers.ModelSerializer):
     def get_cards(self, customer: Customer) -> list[str]:
         return [card.number for card in customer.cards.all() if card.status == LoyaltyCard.Status.ACTIVE]
 
-    def validate_number(self, number: str) -> str:
-        if Customer.objects.filter(number=number).exists():
-            raise serializers.ValidationError(_("There is a customer with this number already."))
-        return number
-
     def validate_email(self, value: str) -> str:
         return addresses.clean_email(value)
 

@@ -98,16 +98,11 @@ class CustomerViewSet(
         given.is_valid(raise_exception=True)
         key = idempotency_key(request)
         repeated = key is not None and Customer.objects.filter(public_id=key).exists()
-        try:
-            fields = dict(given.validated_data)
-            registered_at = fields.pop("registered_at", None)
-            customer = customers.create_customer(
-                now=registered_at or timezone.now(), key=key, registered=registered_at is not None, **fields
-            )
-        except IntegrityError:  # another request took the number a moment ago
-            raise serializers.ValidationError(
-                {"number": [_("There is a customer with this number already.")]}
-            ) from None
+        fields = dict(given.validated_data)
+        registered_at = fields.pop("registered_at", None)
+        customer = customers.create_customer(
+            now=registered_at or timezone.now(), key=key, registered=registered_at is not None, **fields
+        )
         return self._show(customer, status.HTTP_200_OK if repeated else status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, number: str) -> Response:

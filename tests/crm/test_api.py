@@ -333,6 +333,16 @@ def test_the_same_customer_sent_twice_is_one(administrator: APIClient) -> None:
     assert Customer.objects.count() == 1
 
 
+def test_a_customer_with_a_number_sent_twice_is_one(administrator: APIClient) -> None:
+    key, body = str(uuid.uuid4()), {"first_name": "Ilze", "number": "WEB-7"}
+    first = administrator.post("/api/customers/", body, format="json", HTTP_IDEMPOTENCY_KEY=key)
+    again = administrator.post("/api/customers/", body, format="json", HTTP_IDEMPOTENCY_KEY=key)
+    other = administrator.post("/api/customers/", body, format="json", HTTP_IDEMPOTENCY_KEY=str(uuid.uuid4()))
+    assert [answer.status_code for answer in (first, again, other)] == [201, 200, 400]
+    assert first.json() == again.json()
+    assert other.json() == {"number": ["There is a customer with this number already."]}
+
+
 @pytest.mark.parametrize(
     ("body", "errors"),
     [

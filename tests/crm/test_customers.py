@@ -182,3 +182,36 @@ def test_the_same_form_sent_twice_at_once_makes_one_customer() -> None:
 
     assert len(made) == 4 and len(set(made)) == 1
     assert Customer.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("same_key", [True, False])
+def test_one_number_from_two_connections_at_once_is_one_customer(
+    monkeypatch: pytest.MonkeyPatch, same_key: bool
+) -> None:
+    keys, together, derive_keys = [uuid.uuid4(), uuid.uuid4()], threading.Barrier(2, timeout=10), customers.derive_keys
+    made: list[int] = []
+    refused: list[dict[str, list[str]]] = []
+
+    def after_both_looked(customer: Customer) -> None:
+        together.wait()
+        derive_keys(customer)
+
+    def add(key: uuid.UUID) -> None:
+        try:
+            made.append(customers.create_customer(now=make.NOW, key=key, number="WEB-7", first_name="Ilze").pk)
+        except ValidationError as error:
+            refused.append(error.message_dict)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(customers, "derive_keys", after_both_looked)
+    threads = [threading.Thread(target=add, args=[keys[0 if same_key else index]]) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    taken = {"number": ["There is a customer with this number already."]}
+    assert refused == ([] if same_key else [taken])
+    assert made == [Customer.objects.get().pk] * (2 if same_key else 1)
