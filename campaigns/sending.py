@@ -9,7 +9,7 @@ for a human, or for an event that bears the delivery's token. The broker only ri
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -242,6 +242,7 @@ UPDATE campaigns_delivery d SET status = o.status, reason = o.reason, detail = o
 FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[], %(details)s::text[],
     %(not_befores)s::timestamptz[], %(tried)s::int[]) AS o (id, status, reason, detail, not_before, tried)
 WHERE d.id = o.id AND d.status = 'sending' AND d.lease = %(lease)s
+RETURNING d.status
 """
 
 
@@ -265,11 +266,30 @@ def settle(
 ) -> None:
     """Write down what became of a window; addresses that do not exist are never written to again.
 
-    A delivery that an event has settled meanwhile stays as it is.
+    A delivery that an event has settled meanwhile stays as it is. What would go back to be sent is cancelled with its
+    campaign, and reopens one that was finished while this worker was thought dead.
     """
     by_id = {row.id: row for row in claimed}
     rows = [_settled(outcome, by_id[outcome.delivery_id].tries, now) for outcome in outcomes]
     gone = [by_id[outcome.delivery_id] for outcome in outcomes if outcome.fate is Fate.BAD_ADDRESS]
+    with transaction.atomic(savepoint=False):
+        goes_back = any(row.status == "pending" for row in rows)
+        if goes_back and states.lock_status(campaign_id=campaign.pk) == Campaign.Status.CANCELLED:
+            rows = [
+                replace(row, status="cancelled", not_before=None) if row.status == "pending" else row for row in rows
+            ]
+        if "pending" in _write(lease, rows):
+            states.reopen_if_finished(campaign_id=campaign.pk, now=now)
+        if gone:
+            keys = [row.address_key for row in gone]
+            suppress_addresses(channel=campaign.channel, address_keys=keys, reason="bounced")
+            TrackedEvent.objects.bulk_create(
+                [TrackedEvent(delivery_id=row.id, kind=TrackedEvent.Kind.BOUNCED, happened_at=now) for row in gone]
+            )
+
+
+def _write(lease: uuid.UUID, rows: Sequence[_Settled]) -> set[str]:
+    """The statuses that were really given."""
     params: dict[str, Any] = {
         "lease": lease,
         "ids": [row.id for row in rows],
@@ -279,14 +299,9 @@ def settle(
         "not_befores": [row.not_before for row in rows],
         "tried": [row.tried for row in rows],
     }
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_SETTLE, params)
-        if gone:
-            keys = [row.address_key for row in gone]
-            suppress_addresses(channel=campaign.channel, address_keys=keys, reason="bounced")
-            TrackedEvent.objects.bulk_create(
-                [TrackedEvent(delivery_id=row.id, kind=TrackedEvent.Kind.BOUNCED, happened_at=now) for row in gone]
-            )
+        return {status for (status,) in cursor.fetchall()}
 
 
 def _settled(outcome: Outcome, tries: int, now: datetime) -> _Settled:

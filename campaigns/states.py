@@ -26,7 +26,7 @@ MOVES: Mapping[str, frozenset[str]] = {
     Status.SCHEDULED: frozenset({Status.DRAFT, Status.SCHEDULED, Status.SENDING, Status.CANCELLED}),
     Status.SENDING: frozenset({Status.PAUSED, Status.FINISHED, Status.CANCELLED}),
     Status.PAUSED: frozenset({Status.SENDING, Status.CANCELLED}),
-    Status.FINISHED: frozenset({Status.SENDING}),  # only when unclear deliveries are sent again
+    Status.FINISHED: frozenset({Status.SENDING}),  # only when deliveries that were unclear are to go again
     Status.CANCELLED: frozenset(),
 }
 
@@ -160,6 +160,26 @@ def finish_if_done(*, campaign_id: int, now: datetime) -> bool:
     return True
 
 
+def lock_status(*, campaign_id: int) -> str:
+    """The campaign's status, which stays so to the end of the caller's transaction."""
+    return Campaign.objects.select_for_update(no_key=True).values_list("status", flat=True).get(pk=campaign_id)
+
+
+def reopen_if_finished(*, campaign_id: int, now: datetime) -> None:
+    """Go on with a campaign finished over deliveries whose worker, thought dead, gives them back unsent after all."""
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id, status="finished").first()
+        if campaign is not None:
+            _reopen(campaign, by=None, now=now, note=_("A worker that was late gave messages back"))
+
+
+def _reopen(campaign: Campaign, *, by: AbstractBaseUser | None, now: datetime, note: str) -> None:
+    """Of a locked, finished campaign."""
+    campaign.finished_at = None
+    _move(campaign, to=Status.SENDING, by=by, now=now, note=note)
+    ring_after_commit("campaigns.tasks.dispatch")
+
+
 def settle_undecided(
     *, campaign: Campaign, resend: bool, by: AbstractBaseUser, now: datetime, delivery_ids: list[int] | None = None
 ) -> int:
@@ -183,9 +203,7 @@ def settle_undecided(
             )
             note = _("%(count)s unclear ones are left as they are") % {"count": count}
         if count and resend and campaign.status == Status.FINISHED:
-            campaign.finished_at = None
-            _move(campaign, to=Status.SENDING, by=by, now=now, note=note)
-            ring_after_commit("campaigns.tasks.dispatch")
+            _reopen(campaign, by=by, now=now, note=note)
         elif count:
             _log(campaign, to=campaign.status, by=by, now=now, note=note)
     return count

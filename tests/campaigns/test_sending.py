@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from campaigns import sending, states
 from campaigns.books import Books, Progress, books, progress
-from campaigns.channels import Fate, Message, Trouble, door
+from campaigns.channels import Fate, Message, Outcome, Trouble, door
 from campaigns.models import Campaign, Delivery, TrackedEvent
 from campaigns.sending import claim, open_window, release, send_campaign, wanted_senders
 from campaigns.states import cancel_campaign, launch_campaign, pause_campaign, release_expired, resume_campaign
@@ -223,6 +224,86 @@ def test_cancel_stops_between_two_windows(toy_door: type[ToyDoor]) -> None:
 
     assert send(campaign) == 100
     assert balanced(campaign) == Books(250, 100, {}, 0, {}, 0, 150, 0)
+
+
+@pytest.mark.parametrize("fate", [Fate.LATER, Trouble("No mail server answers.", heals=True)])
+def test_what_comes_back_unsent_into_a_cancelled_campaign_is_cancelled_too(
+    toy_door: type[ToyDoor], fate: Fate | Trouble
+) -> None:
+    campaign = launched(150)
+    toy_door.on_send = staticmethod(lambda m: cancel_campaign(campaign=campaign, by=None, now=NOW))
+    toy_door.fate_of = staticmethod(lambda a: fate if int(a[4:-12]) > 40 else Fate.ACCEPTED)
+
+    assert send(campaign) == 40
+
+    assert balanced(campaign) == Books(150, 40, {}, 0, {}, 0, 110, 0)
+    assert set(campaign.deliveries.filter(status="cancelled").values_list("not_before", "lease", "sent_at")) == {
+        (None, None, None)
+    }
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.retry_at) == ("cancelled", None)
+
+
+def test_a_worker_that_settles_after_the_campaign_was_finished_reopens_it(toy_door: type[ToyDoor]) -> None:
+    campaign = launched(3)
+    later = NOW + timedelta(seconds=300)
+    toy_door.on_send = staticmethod(lambda m: states.finish_if_done(campaign_id=campaign.pk, now=later))
+    toy_door.fate_of = staticmethod(lambda a: Fate.LATER if a.startswith("Anna1@") else Fate.ACCEPTED)
+
+    assert send(campaign) == 2
+
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.finished_at) == ("sending", None)
+    assert list(campaign.moves.values_list("from_status", "to_status", "note"))[1:] == [
+        ("finished", "sending", "A worker that was late gave messages back"),
+        ("sending", "finished", ""),
+    ]
+    toy_door.reset()
+    assert send(campaign, now=later) == 1
+    assert balanced(campaign, now=later) == Books(3, 3, {}, 0, {}, 0, 0, 0)
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.finished_at) == ("finished", later)
+
+
+def test_a_late_worker_changes_nothing_of_what_a_human_has_settled(toy_door: type[ToyDoor]) -> None:
+    campaign = launched(2)
+    later = NOW + timedelta(seconds=300)
+    manager = User.objects.create_user("maria")
+
+    def on_send(messages: Sequence[Message]) -> None:
+        states.finish_if_done(campaign_id=campaign.pk, now=later)
+        states.settle_undecided(campaign=campaign, resend=False, by=manager, now=later)
+
+    toy_door.on_send = staticmethod(on_send)
+    toy_door.fate_of = staticmethod(lambda address: Fate.LATER)
+    send(campaign)
+
+    campaign.refresh_from_db()
+    assert (campaign.status, fates(campaign)) == ("finished", {"failed: unclear": 2})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cancel_and_a_settle_at_once_leave_nothing_to_go(toy_door: type[ToyDoor]) -> None:
+    """The cancel has read the campaign and waits; a settle that did not wait for it would leave a delivery to go."""
+    campaign = launched(1)
+    lease = uuid.uuid4()
+    claimed = claim(campaign_id=campaign.pk, lease=lease, now=NOW, limit=1)
+    open_window(campaign=campaign, lease=lease, ids=[claimed[0].id], way=door("email"), now=NOW)
+    outcomes = [Outcome(claimed[0].id, Fate.LATER)]
+
+    def work() -> None:
+        sending.settle(campaign=campaign, lease=lease, outcomes=outcomes, claimed=claimed, now=NOW)
+        connection.close()
+
+    worker = threading.Thread(target=work)
+    with transaction.atomic():
+        cancel_campaign(campaign=campaign, by=None, now=NOW)
+        worker.start()
+        worker.join(timeout=0.5)
+        assert worker.is_alive()
+    worker.join()
+
+    assert fates(campaign) == {"cancelled": 1}
 
 
 def test_leases_of_a_dead_worker_run_out_and_what_was_not_begun_goes_back(toy_door: type[ToyDoor]) -> None:
