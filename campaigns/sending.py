@@ -1,9 +1,10 @@
 """Claim, send, settle (promise 5): a person gets a campaign at most once, whatever dies in the middle.
 
-A worker leases a large chunk. For each window of at most 100 it commits "sending" (asking once more for consent and
-suppression in the same statement), lets the bytes leave, and settles the window in one statement. So a kill leaves at
-most 100 undecided. Leased ones that were not begun go back by themselves when the lease runs out; undecided ones wait
-for a human, or for an event that bears the delivery's token. The broker only rings: everything is in the database.
+A worker leases a large chunk. For each window of at most 100 it commits "sending" (asking once more for address,
+consent and suppression in the same statement), lets the bytes leave, and settles the window in one statement. So a
+kill leaves at most 100 undecided. Leased ones that were not begun go back by themselves when the lease runs out;
+undecided ones wait for a human, or for an event that bears the delivery's token. The broker only rings: everything is
+in the database.
 """
 
 import time
@@ -190,6 +191,7 @@ def claim(*, campaign_id: int, lease: uuid.UUID, now: datetime, limit: int) -> l
 _OPEN = """
 WITH judged AS (
     SELECT d.id, CASE WHEN c.merged_into_id IS NOT NULL OR c.erased_at IS NOT NULL THEN 'not_live'
+                      WHEN c.{key} <> d.address_key THEN 'address_changed'
                       WHEN NOT coalesce(p.{consent}, false) THEN 'no_consent'
                       ELSE coalesce(s.reason, '') END AS reason
     FROM campaigns_delivery d
@@ -217,7 +219,7 @@ def open_window(
 
     None where the campaign is no longer sending, or these are no longer ours.
     """
-    sql = _OPEN.format(suppressed=reason_of_one("d.address_key"), consent=way.consent_column)
+    sql = _OPEN.format(suppressed=reason_of_one("d.address_key"), consent=way.consent_column, key=way.key_column)
     params: dict[str, Any] = {
         **hash_params(),
         "channel": campaign.channel,

@@ -305,6 +305,7 @@ class Migration(migrations.Migration):
                             ("erased", "asked to be forgotten"),
                             ("same_address", "address shared with another recipient"),
                             ("not_live", "record merged or erased"),
+                            ("address_changed", "address changed since the launch"),
                             ("refused", "refused by the mail server"),
                             ("bad_message", "message could not be made"),
                             ("gave_up", "gave up after several tries"),

@@ -38,6 +38,7 @@ class Delivery(models.Model):
         ERASED = "erased", _("asked to be forgotten")
         SAME_ADDRESS = "same_address", _("address shared with another recipient")
         NOT_LIVE = "not_live", _("record merged or erased")
+        ADDRESS_CHANGED = "address_changed", _("address changed since the launch")
         REFUSED = "refused", _("refused by the mail server")
         BAD_MESSAGE = "bad_message", _("message could not be made")
         GAVE_UP = "gave_up", _("gave up after several tries")

@@ -180,6 +180,21 @@ def test_a_no_between_freeze_and_claim_is_heard(toy_door: type[ToyDoor]) -> None
     )
 
 
+def test_what_was_written_for_one_address_goes_to_no_other(toy_door: type[ToyDoor]) -> None:
+    campaign = launched(4)
+    pause_campaign(campaign=campaign, by=None, now=NOW)
+    strangers, gone, capitals, _same = Customer.objects.order_by("id")
+    Customer.objects.filter(pk=strangers.pk).update(email="anna@example.com", email_key="anna@example.com")
+    Customer.objects.filter(pk=gone.pk).update(email="", email_key="")
+    Customer.objects.filter(pk=capitals.pk).update(email="ANNA3@example.org")
+    resume_campaign(campaign=campaign, by=None, now=NOW)
+
+    assert send(campaign) == 2
+
+    assert sorted(toy_door.sent) == ["Anna3@example.org", "Anna4@example.org"]
+    assert balanced(campaign) == Books(4, 2, {}, 0, {"address_changed": 2}, 0, 0, 0)
+
+
 def test_a_no_in_mid_chunk_is_heard(toy_door: type[ToyDoor]) -> None:
     campaign = launched(150)
     last = Customer.objects.order_by("id").last()
