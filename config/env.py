@@ -17,6 +17,11 @@ def text(name: str, default: str | None = None) -> str:
     return value
 
 
+def site_url(name: str, default: str | None = None) -> str:
+    """Where the shop's pages are, without a slash at the end: paths, which begin with one, are put behind it."""
+    return text(name, default).rstrip("/")
+
+
 def require(*names: str) -> None:
     """Stops the start with one message that names everything missing, so that nobody has to learn it one by one."""
     missing = [name for name in names if not os.environ.get(name, "").strip()]

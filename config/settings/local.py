@@ -12,7 +12,7 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 INTERNAL_IPS = ["127.0.0.1"]
 SECRET_KEY = embedded.secret(DATA_DIR, "django-secret-key")
 ADDRESS_HASH_KEY = embedded.secret(DATA_DIR, "address-hash-key")
-SITE_URL = env.text("REGULARS_SITE_URL", "http://localhost:" + env.text("PORT", "8000"))
+SITE_URL = env.site_url("REGULARS_SITE_URL", "http://localhost:" + env.text("PORT", "8000"))
 
 DATABASES = {"default": env.database(env.text("DATABASE_URL", embedded.database_url(DATA_DIR)))}
 CELERY_BROKER_URL = env.text("REDIS_URL", embedded.broker_url(DATA_DIR))

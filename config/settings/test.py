@@ -13,7 +13,7 @@ DEBUG = False
 SECRET_KEY = "only-for-tests-" + "x" * 48
 ADDRESS_HASH_KEY = "only-for-tests-address-hash-key"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
-SITE_URL = env.text("REGULARS_SITE_URL", "http://testserver")
+SITE_URL = env.site_url("REGULARS_SITE_URL", "http://testserver")
 
 DATA_DIR = Path(env.text("REGULARS_DATA", tempfile.gettempdir()))
 MEDIA_ROOT = DATA_DIR / "media"

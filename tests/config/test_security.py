@@ -68,6 +68,20 @@ def test_production_starts_without_no_secret_or_address(name: str) -> None:
     assert f"Set the environment variable {name}." in done.stderr
 
 
+@pytest.mark.parametrize("module", ["production", "local"])
+def test_a_slash_at_the_end_of_the_shops_address_doubles_none_in_links(module: str, tmp_path: Path) -> None:
+    environment = {
+        **PRODUCTION,
+        "DJANGO_SETTINGS_MODULE": f"config.settings.{module}",
+        "REGULARS_SITE_URL": "https://shop.example.com/",
+        "REGULARS_DATA": str(tmp_path),
+    }
+    code = "from django.conf import settings; from campaigns.tracking import unsubscribe_url as u; import uuid; "
+    code += "print(settings.SITE_URL, u(token=uuid.UUID(int=7))[:29])"
+    done = manage("shell", "--no-imports", "-c", code, environment=environment)
+    assert done.stdout.strip() == "https://shop.example.com https://shop.example.com/m/u/", done.stderr
+
+
 def test_production_refuses_a_typo_in_a_switch() -> None:
     done = manage("check", environment={**PRODUCTION, "REGULARS_SSL_REDIRECT": "maybe"})
     assert done.returncode != 0
