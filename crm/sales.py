@@ -210,15 +210,28 @@ def _credit(receipt: Receipt, customer: Customer, by: User | None) -> None:
     bell.ring_after_commit(REFRESH)
 
 
+_NUMBER = """
+    UPDATE crm_store AS store SET receipts_numbered = receipts_numbered + 1
+     WHERE id = %s
+    RETURNING receipts_numbered, EXISTS (
+        SELECT FROM crm_receipt
+         WHERE source = %s
+           AND external_id = store.code || '-' || lpad(
+                   store.receipts_numbered::text, greatest(6, length(store.receipts_numbered::text)), '0'))
+"""
+
+
 def _next_number(store: Store) -> str:
-    """The store's next receipt number, without gaps: the row stays locked until the sale commits or vanishes."""
+    """The store's next receipt number, without gaps: the row stays locked until the sale commits or vanishes.
+
+    A number that a receipt bears already, wherever that came from, is passed over: a till is never stuck on it.
+    """
+    number, is_taken = 0, True
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE crm_store SET receipts_numbered = receipts_numbered + 1 WHERE id = %s RETURNING receipts_numbered",
-            [store.pk],
-        )
-        row = cursor.fetchone()
-    return f"{store.code}-{row[0]:06d}"
+        while is_taken:
+            cursor.execute(_NUMBER, [store.pk, TILL])
+            number, is_taken = cursor.fetchone()
+    return f"{store.code}-{number:06d}"
 
 
 def claim_receipt(*, receipt: Receipt, customer: Customer, by: User | None) -> bool:

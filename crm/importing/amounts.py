@@ -34,7 +34,9 @@ def line_amounts(*, quantity: str, unit_price: str = "", discount: str = "", lin
     sign = _sign(count, total_minor)
     less_minor = _minor("discount", _signed_discount(less, sign, alone=total is None))
     said = [_written(count), _written(price), _minor("discount", less), total_minor if total is not None else None]
-    if price is None:
+    _check_decimals("quantity", count, 3)
+    _check_decimals("unit_price", price, 6)
+    if price is None:  # it follows from the total, which counts: the last digit may be rounded
         price = abs(Decimal(total_minor + less_minor)) / 100 / abs(count) if count else Decimal(0)
     if abs(count) >= MAX_QUANTITY:
         raise BadCell(_("%(value)s is too large.") % {"value": shown(quantity)}, "quantity")
@@ -57,6 +59,15 @@ def _read(field: str, cell: str) -> Decimal | None:
             _("%(value)s is negative; the sign of a return is that of its quantity.") % {"value": shown(cell)}, field
         )
     return value
+
+
+def _check_decimals(field: str, value: Decimal | None, most: int) -> None:
+    """What is stored is what was written: a finer number is refused rather than rounded, here as at the till."""
+    if value is not None and value != EXACT.quantize(value, Decimal(1).scaleb(-most)):
+        raise BadCell(
+            _("%(value)s has more than %(most)d decimals.") % {"value": shown(f"{value:f}"), "most": most},
+            field,
+        )
 
 
 def _minor(field: str, amount: Decimal) -> int:

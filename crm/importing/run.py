@@ -1,5 +1,6 @@
 """One import from file to tables: all or nothing in the database, row by row towards the user."""
 
+import contextlib
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm import bell
+from crm import bell, sales
 from crm.importing.columns import REASON, positions
 from crm.importing.customers import CustomerImporter
 from crm.importing.merging import Importer
@@ -67,15 +68,15 @@ def import_file(
 
     Rows that cannot be taken are written, with their reasons, to ``errors_path`` (by default beside the file), in the
     file's own columns; the others are taken. ``time_zone`` says which wall clock times without an offset are (the
-    shop's unless given). ``source`` is where receipts come from: their numbers are unique within it. Raises
+    shop's unless given). ``source`` is where receipts come from: their numbers are unique within it, and it can't be
+    the till, which numbers its own. An error file that an earlier import left goes where nothing is refused. Raises
     :class:`FileRefused` where nothing of the file can be taken; then nothing has changed.
     """
+    _check_source(source)
     told = progress or (lambda share, what: None)
     reader = CsvFile(Path(path))
     importer = IMPORTERS[kind](zone=ZoneInfo(time_zone or settings.TIME_ZONE), now=now or timezone.now(), source=source)
-    errors = Path(errors_path) if errors_path else reader.path.with_suffix(".refused.csv")
-    if errors.resolve() == reader.path.resolve():
-        raise FileRefused(_("The error file must be another file than the one that is imported."))
+    errors = _errors_path(reader, errors_path)
     where = positions(reader.header, importer.columns)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK)  # two imports at once would create the same products
@@ -96,6 +97,8 @@ def import_file(
             _write_errors(reader, errors, _stream(cursor, importer.refused, importer.params()))
         staging.drop()
         bell.ring_after_commit("segments.tasks.refresh_marked")
+    if not refused:
+        _remove_errors(errors)
     told(1.0, _("done"))
     return ImportResult(
         rows=staging.rows,
@@ -106,6 +109,21 @@ def import_file(
         errors_file=errors if refused else None,
         extra=counts.extra,
     )
+
+
+def _check_source(source: str) -> None:
+    if source == sales.TILL:
+        raise FileRefused(
+            _("“%(source)s” is the name of the shop's own till, which numbers its receipts itself. Choose another.")
+            % {"source": source}
+        )
+
+
+def _errors_path(reader: CsvFile, chosen: Path | str | None) -> Path:
+    errors = Path(chosen) if chosen else reader.path.with_suffix(".refused.csv")
+    if errors.resolve() == reader.path.resolve():
+        raise FileRefused(_("The error file must be another file than the one that is imported."))
+    return errors
 
 
 def _stream(cursor: Any, query: str, params: dict[str, Any]) -> Iterator[tuple[int, str]]:
@@ -142,3 +160,10 @@ def _write_errors(reader: CsvFile, path: Path, refused: Iterator[tuple[int, str]
             _("The error file “%(path)s” cannot be written (%(reason)s), so nothing was imported.")
             % {"path": path, "reason": error.strerror}
         ) from error
+
+
+def _remove_errors(path: Path) -> None:
+    """Remove the error file that an earlier import left: all of this one was taken. Any other file stays."""
+    with contextlib.suppress(FileRefused, OSError):  # what was imported stays imported, whatever becomes of the file
+        if path.is_file() and CsvFile(path).header[-1:] == [REASON]:
+            path.unlink()

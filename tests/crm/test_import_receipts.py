@@ -183,6 +183,8 @@ def test_one_bad_row_refuses_its_whole_receipt_and_nothing_else(import_rows: Imp
         ({"quantity": "٣"}, "quantity: “٣” is not a number (write it like 1234.56)."),
         ({"quantity": ""}, "quantity: is missing."),
         ({"quantity": "1000000000"}, "quantity: “1000000000” is too large."),
+        ({"quantity": "0.0004"}, "quantity: “0.0004” has more than 3 decimals."),
+        ({"unit_price": "0.0000001"}, "unit_price: “0.0000001” has more than 6 decimals."),
         ({"line_total": "1" + "0" * 20}, "line_total: is too large."),
         ({"line_total": ""}, "unit_price: is missing, and so is line_total."),
         ({"line_total": "", "unit_price": "99999999999", "quantity": "99999"}, "quantity: is too large."),

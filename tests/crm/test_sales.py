@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from crm import bell, profiles, sales
-from crm.models import ChangeMark, CustomerProfile, LoyaltyEntry, Receipt, ReceiptLine, Shop
+from crm.models import ChangeMark, CustomerProfile, LoyaltyEntry, Receipt, ReceiptLine, Shop, Store
 from tests.crm import make
 from tests.support.words import in_brackets
 
@@ -163,6 +163,17 @@ def test_a_sale_that_fails_halfway_leaves_nothing_and_no_gap() -> None:
 
     assert (Receipt.objects.count(), CustomerProfile.objects.get().receipts) == (0, 0)
     assert make.receipt(customer=customer).external_id == "main-000001"
+
+
+def test_a_till_passes_over_numbers_that_are_taken() -> None:
+    for number in ("main-000001", "main-000002", "main-000004"):
+        make.receipt(number=number)
+    make.receipt(number="main-000003", source="web")
+    assert [make.receipt().external_id for _ in range(3)] == ["main-000003", "main-000005", "main-000006"]
+
+    Store.objects.update(receipts_numbered=999_999)
+    make.receipt(number="main-1000000")
+    assert make.receipt().external_id == "main-1000001"
 
 
 @pytest.mark.parametrize(
