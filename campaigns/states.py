@@ -4,6 +4,7 @@ Every move locks the campaign's row first, so that of two clicks, two managers, 
 the other is told. Each leaves a :class:`~campaigns.models.CampaignMove`.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -17,7 +18,9 @@ from campaigns.audience import audience_segments, freeze_audience, preview_audie
 from campaigns.channels import NoDoor, door
 from campaigns.models import Campaign, CampaignMove, Delivery
 from crm.bell import ring_after_commit
-from segments.refresh import refresh_segment
+from segments.refresh import due, live_segments, refresh_segment
+
+log = logging.getLogger(__name__)
 
 Status = Campaign.Status
 
@@ -40,6 +43,10 @@ class CampaignNotReady(Exception):
     def __init__(self, reasons: list[str]) -> None:
         super().__init__(" ".join(reasons))
         self.reasons = reasons
+
+
+class SegmentsBusy(CampaignNotReady):
+    """Another worker is just finding the members of a segment: in a moment the campaign may be ready."""
 
 
 class IllegalMove(Exception):
@@ -76,11 +83,17 @@ def readiness(*, campaign: Campaign, now: datetime) -> list[str]:
 
 
 def launch_campaign(*, campaign: Campaign, by: AbstractBaseUser | None, now: datetime) -> Campaign:
-    """Freeze the audience and start sending. IllegalMove, or CampaignNotReady with the reasons."""
-    for segment in audience_segments(campaign):
-        refresh_segment(segment_id=segment.pk, now=now)
+    """Freeze the audience and start sending. IllegalMove, SegmentsBusy, or CampaignNotReady with the reasons."""
+    segments = [segment.pk for segment in audience_segments(campaign)]
+    for segment_id in segments:
+        refresh_segment(segment_id=segment_id, now=now)
     with transaction.atomic():
         campaign = _locked(campaign, to=Status.SENDING, from_=(Status.DRAFT, Status.SCHEDULED))
+        # Those that another worker holds were not refreshed above. Broken ones are among the reasons below.
+        busy = live_segments().filter(due(now), pk__in=segments, last_error="").order_by("pk")
+        if busy:
+            sentence = _("The members of “%(name)s” are just being found; try again in a minute.")
+            raise SegmentsBusy([sentence % {"name": segment.name} for segment in busy])
         reasons = readiness(campaign=campaign, now=now)
         if reasons:
             raise CampaignNotReady(reasons)
@@ -255,18 +268,32 @@ def note_success(*, campaign_id: int) -> None:
 
 
 def launch_due(*, now: datetime) -> list[int]:
-    """Launch what was scheduled for now or earlier; what is no longer ready becomes a draft again, saying why."""
+    """Launch what was scheduled for now or earlier; what is no longer ready becomes a draft again, saying why.
+
+    Whatever is wrong with one stops no other: it stays scheduled, and is tried again at the next call.
+    """
     launched = []
     for campaign in Campaign.objects.filter(status=Status.SCHEDULED, scheduled_at__lte=now).order_by("scheduled_at"):
         try:
-            launch_campaign(campaign=campaign, by=None, now=now)
-        except CampaignNotReady as error:
-            unschedule_campaign(campaign=campaign, by=None, now=now, note=str(error)[:500])
+            if _launch_or_unschedule(campaign, now):
+                launched.append(campaign.pk)
         except IllegalMove:
             continue  # another worker, or a manager, was faster
-        else:
-            launched.append(campaign.pk)
+        except Exception:
+            log.exception("Campaign %s could not be launched", campaign.pk)
     return launched
+
+
+def _launch_or_unschedule(campaign: Campaign, now: datetime) -> bool:
+    """Whether it was launched."""
+    try:
+        launch_campaign(campaign=campaign, by=None, now=now)
+    except SegmentsBusy:
+        return False
+    except CampaignNotReady as error:
+        unschedule_campaign(campaign=campaign, by=None, now=now, note=str(error)[:500])
+        return False
+    return True
 
 
 def _release(campaign: Campaign) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -25,9 +26,13 @@ from campaigns.states import (
     settle_undecided,
     unschedule_campaign,
 )
+from crm.models import Customer
+from segments.domain import create_segment
 from segments.models import Segment
+from segments.refresh import refresh_all
 from tests.campaigns.builders import campaign_for, fates, people, segment_of
 from tests.campaigns.doors import ToyDoor
+from tests.segments.test_rules import a_rule, ask
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_door")]
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -183,6 +188,52 @@ def test_what_is_no_longer_ready_when_due_becomes_a_draft_that_says_why(manager:
     assert launch_due(now=NOW + timedelta(hours=1)) == []
     campaign.refresh_from_db()
     assert (campaign.status, campaign.pause_reason) == ("draft", "The message needs a subject.")
+
+
+@pytest.mark.parametrize("what", ["launch", "unschedule"])
+def test_what_goes_wrong_with_one_planned_campaign_stops_no_other(
+    what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = NOW + timedelta(hours=1)
+    segment = segment_of(people(2), now=NOW)
+    broken = schedule_campaign(campaign=campaign_for(segment), send_at=at, by=None, now=NOW)
+    sound = schedule_campaign(campaign=campaign_for(segment), send_at=at + timedelta(minutes=1), by=None, now=NOW)
+    launch = states.launch_campaign
+
+    def fragile(**values: Any) -> Campaign:
+        if values["campaign"] == broken and what == "launch":
+            raise RuntimeError("out of order")
+        if values["campaign"] == broken:  # cancelled by a manager before it can become a draft
+            cancel_campaign(campaign=broken, by=None, now=NOW)
+            raise CampaignNotReady(["There is nobody to send to."])
+        return launch(**values)
+
+    monkeypatch.setattr(states, "launch_campaign", fragile)
+
+    assert launch_due(now=at + timedelta(minutes=1)) == [sound.pk]
+    broken.refresh_from_db()
+    assert broken.status == ("scheduled" if what == "launch" else "cancelled")
+    logged = [(record.message, str(record.exc_info and record.exc_info[1])) for record in caplog.records]
+    assert logged == ([(f"Campaign {broken.pk} could not be launched", "out of order")] if what == "launch" else [])
+
+
+def test_a_segment_that_another_worker_is_just_counting_is_waited_for() -> None:
+    """Yesterday's members would get the message, and today's not."""
+    campaign = campaign_for(create_segment(name="VIP", rule=a_rule({"and": [ask("city", "=", "Riga")]}), by=None))
+    people(2)
+    Customer.objects.update(city="Riga")
+    refresh_all(now=NOW - timedelta(days=1))
+    schedule_campaign(campaign=campaign, send_at=NOW - timedelta(minutes=1), by=None, now=NOW - timedelta(hours=1))
+    Segment.objects.update(leased_until=NOW + timedelta(minutes=1))
+
+    assert launch_due(now=NOW) == []
+    with pytest.raises(states.SegmentsBusy, match="The members of “VIP” are just being found; try again in a minute"):
+        launch_campaign(campaign=campaign, by=None, now=NOW)
+    campaign.refresh_from_db()
+    assert (campaign.status, fates(campaign)) == ("scheduled", {})
+
+    assert launch_due(now=NOW + timedelta(minutes=1)) == [campaign.pk]
+    assert fates(campaign) == {"pending": 2}
 
 
 def test_pause_gives_leased_deliveries_back_and_resume_goes_on(manager: User) -> None:
