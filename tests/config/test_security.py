@@ -32,9 +32,8 @@ PRODUCTION = {
 
 
 def manage(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    clean = {
-        key: value for key, value in os.environ.items() if not key.startswith(("REGULARS_", "DATABASE_", "REDIS_"))
-    }
+    ours = ("REGULARS_", "DATABASE_", "REDIS_", "DJANGO_")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), *arguments],
         env={**clean, **environment},

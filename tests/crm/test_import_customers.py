@@ -83,7 +83,7 @@ def test_a_customer_comes_in_with_household_company_card_and_consents(import_cus
         "+12125550100",
     )
     assert (customer.search_text, bytes(customer.name_key) > b"") == (
-        " ann muller 1 ann@example.com 12125550100",
+        " ann muller 1 ann 12125550100",
         True,
     )
     assert (customer.birth_date, customer.gender, customer.household_size) == (date(1980, 2, 3), "female", 3)
