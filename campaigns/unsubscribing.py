@@ -26,7 +26,7 @@ def unsubscribe(*, token: UUID, now: datetime, user_agent: str = "") -> bool:
         if is_unsubscribed(delivery=delivery, customer=customer):
             return True
         record_consent(
-            customer=customer, channel=delivery.channel, granted=False, source=SOURCE, stated_at=now, by=None
+            customer=customer, channel=delivery.channel, granted=False, source=SOURCE, stated_at=now, now=now
         )
         if delivery.address_key:
             suppress(

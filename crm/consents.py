@@ -1,10 +1,13 @@
 """What customers allow: a ledger of statements, the newest of which counts, and addresses that are not written to."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import addresses, bell, marks
 from crm.models import Channel, Consent, Customer, CustomerProfile, Purpose, Suppression
@@ -15,6 +18,9 @@ PROFILE_FLAGS = {
     Channel.PHONE: "consent_phone",
     Channel.POST: "consent_post",
 }
+
+MAX_AHEAD = timedelta(minutes=5)
+"""How far a clock that dates a statement may run before ours."""
 
 FORBIDS_SERVICE = (Suppression.Reason.BOUNCED, Suppression.Reason.ERASED)
 """Reasons for which an address gets not even the receipt that its owner asked for."""
@@ -30,11 +36,14 @@ def record_consent(
     wording: str = "",
     by: User | None = None,
     purpose: str = Purpose.MARKETING,
+    now: datetime | None = None,
 ) -> Consent:
     """Write down a customer's yes or no; the profile shows the newest one by (``stated_at``, id), whatever comes last.
 
-    A yes is one person's. A no at an address that others share is :func:`suppress`'s work.
+    A yes is one person's. A no at an address that others share is :func:`suppress`'s work. Raises ValidationError where
+    :func:`check_stated_at` does.
     """
+    check_stated_at(stated_at=stated_at, now=now or timezone.now())
     with transaction.atomic():
         # The lock makes the later of two statements at once see the earlier.
         CustomerProfile.objects.get_or_create(customer=customer)
@@ -57,6 +66,12 @@ def record_consent(
         marks.mark_customers(customer_ids=[customer.pk])
         bell.ring_after_commit("segments.tasks.refresh_marked")
     return consent
+
+
+def check_stated_at(*, stated_at: datetime, now: datetime) -> None:
+    """Raise ValidationError for a statement of the future: it would beat every no said until then."""
+    if stated_at > now + MAX_AHEAD:
+        raise ValidationError({"stated_at": _("The statement lies in the future. Enter when it was made.")})
 
 
 def current(*, customer: Customer, channel: str, purpose: str = Purpose.MARKETING) -> Consent | None:

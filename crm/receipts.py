@@ -111,6 +111,7 @@ def email_receipt(
             source="till",
             wording=consent_wording(Shop.current()),
             stated_at=now,
+            now=now,
             by=by,
         )
     mail, _created = ReceiptMail.objects.get_or_create(

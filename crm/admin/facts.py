@@ -1,11 +1,15 @@
 """Receipts, consents, loyalty and jobs: to be read. Facts come from the till, imports and the API."""
 
+from datetime import datetime
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 
@@ -85,9 +89,21 @@ class ReceiptAdmin(FactAdmin):
         return (numbered if numbered.exists() else of_customers_found(queryset, text)), False
 
 
+class ConsentForm(forms.ModelForm):
+    def clean_stated_at(self) -> datetime:
+        stated_at: datetime = self.cleaned_data["stated_at"]
+        try:
+            consents.check_stated_at(stated_at=stated_at, now=timezone.now())
+        except ValidationError as error:
+            raise ValidationError(error.messages) from error
+        return stated_at
+
+
 @admin.register(Consent)
 class ConsentAdmin(RecordAdmin):
     """The ledger of statements. A new statement may be added; none is changed, the newest counts."""
+
+    form = ConsentForm
 
     list_display = ["customer", "channel", "granted", "stated_at", "source"]
     list_filter = ["channel", "granted"]

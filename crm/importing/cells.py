@@ -206,8 +206,8 @@ def day(now: datetime) -> Parser:
     return parse
 
 
-def instant(zone: ZoneInfo, now: datetime) -> Callable[[str], datetime]:
-    """A point in time, written like 2026-12-31 18:30. Without an offset it is ``zone``'s wall clock.
+def instant(zone: ZoneInfo, now: datetime, slack: timedelta = SLACK) -> Callable[[str], datetime]:
+    """A point in time, written like 2026-12-31 18:30, at most ``slack`` ahead. Without an offset it is ``zone``'s.
 
     An hour that the clock repeats in autumn means its first run; one that it skips in spring is read as if the clock
     had not yet been put forward. A date alone is its midnight.
@@ -228,16 +228,16 @@ def instant(zone: ZoneInfo, now: datetime) -> Callable[[str], datetime]:
         if found.year <= EARLIEST.year or found.year > now.year + 2:
             raise BadCell(_("%(value)s is out of range.") % {"value": shown(cell)})
         found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=zone).astimezone(UTC)
-        if found > now + SLACK:
+        if found > now + slack:
             raise BadCell(_("%(value)s lies in the future.") % {"value": shown(cell)})
         return found
 
     return parse
 
 
-def moment(zone: ZoneInfo, now: datetime) -> Parser:
+def moment(zone: ZoneInfo, now: datetime, slack: timedelta = SLACK) -> Parser:
     """Like :func:`instant`, where the cell may be blank."""
-    read = instant(zone, now)
+    read = instant(zone, now, slack)
 
     @lru_cache(REMEMBERED)
     def parse(cell: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from crm import addresses, profiles
+from crm import addresses, consents, profiles
 from crm.customers import derived_keys
 from crm.importing import cells
 from crm.importing import customers_sql as sql
@@ -45,7 +45,7 @@ class CustomerImporter(Importer):
             Column("company", text(200)),
             Column("card_number", text(50)),
             *(Column(f"consent_{channel}", cells.yes_no(), _MAYBE_YES) for channel in Channel.values),
-            Column("consent_date", moment, _MAYBE_TIME),
+            Column("consent_date", cells.moment(self.zone, self.now, consents.MAX_AHEAD), _MAYBE_TIME),
             Column("consent_source", text(100)),
         )
 

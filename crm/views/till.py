@@ -117,6 +117,7 @@ def _add_customer(request: HttpRequest) -> HttpResponse:
                         source="till",
                         wording=receipts.consent_wording(shop),
                         stated_at=now,
+                        now=now,
                         by=member(request),
                     )
         except ValidationError as error:

@@ -1,6 +1,7 @@
 """The records in the back office: saved by the domain functions, listed with few queries, facts only to be read."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from crm.models import Category, ChangeMark, Consent, Customer, CustomerCategory, CustomerProfile, Product, Shop
 from tests.crm import make
@@ -219,10 +221,15 @@ def test_a_statement_written_down_here_reaches_the_profile(administrator: Client
         "customer": customer.pk,
         "channel": "email",
         "granted": "on",
-        "stated_at_0": "2026-05-20",
+        "stated_at_0": timezone.localdate() + timedelta(days=1),
         "stated_at_1": "12:00",
         "source": "letter",
     }
+    answer = administrator.post(reverse("admin:crm_consent_add"), form)
+    assert "stated_at" in answer.context["adminform"].form.errors
+    assert not Consent.objects.exists()
+
+    form["stated_at_0"] = timezone.localdate() - timedelta(days=1)
     answer = administrator.post(reverse("admin:crm_consent_add"), form)
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     assert CustomerProfile.objects.get(customer=customer).consent_email is True

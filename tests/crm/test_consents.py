@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from crm import addresses, consents
 from crm.models import ChangeMark, Consent, Customer, CustomerProfile, Suppression
@@ -17,6 +18,7 @@ def say(customer: Customer, granted: bool, *, days: int = 0, channel: str = "ema
         source="till",
         wording="May we write to you?",
         stated_at=make.NOW + timedelta(days=days),
+        now=make.NOW + timedelta(days=3),
     )
 
 
@@ -54,6 +56,16 @@ def test_of_two_statements_of_one_moment_the_later_recorded_counts() -> None:
 
     assert flags(customer)[0] is False
     assert Consent.objects.filter(customer=customer).count() == 2
+
+
+def test_a_statement_dated_ahead_is_refused_beyond_a_clocks_error() -> None:
+    customer = make.customer()
+
+    say(customer, True, days=3)
+    with pytest.raises(ValidationError, match="lies in the future"):
+        say(customer, True, days=4)
+
+    assert Consent.objects.filter(customer=customer).count() == 1
 
 
 def test_suppressing_twice_is_once_and_holds_for_whoever_bears_the_address() -> None:

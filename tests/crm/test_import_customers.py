@@ -137,6 +137,7 @@ def test_a_blank_cell_leaves_what_is_known(import_customers: Import) -> None:
         ({"gender": "F"}, "gender: “F” is none of female, male, other."),
         ({"consent_sms": "perhaps"}, "consent_sms: “perhaps” is neither yes nor no."),
         ({"consent_date": "2027-01-01"}, "consent_date: “2027-01-01” lies in the future."),
+        ({"consent_date": "2026-11-20T12:06Z"}, "consent_date: “2026-11-20T12:06Z” lies in the future."),
     ],
 )
 def test_a_bad_cell_refuses_its_row_alone(import_customers: Import, cells: dict[str, str], reason: str) -> None:
@@ -189,8 +190,9 @@ def test_nothing_but_a_later_dated_statement_with_its_source_turns_a_no_into_a_y
     import_customers: Import, stated: bool, row: dict[str, str], allowed: bool, recorded: int
 ) -> None:
     customer = a_customer(number="1")
+    stated_at = datetime(2026, 6, 1, tzinfo=UTC)
     consents.record_consent(
-        customer=customer, channel="email", granted=stated, source="till", stated_at=datetime(2026, 6, 1, tzinfo=UTC)
+        customer=customer, channel="email", granted=stated, source="till", stated_at=stated_at, now=NOW
     )
     result = import_customers(row)
     assert CustomerProfile.objects.get().consent_email is allowed
