@@ -38,6 +38,18 @@ def page(request: HttpRequest, template: str, *, title: str, status: int = 200, 
     return TemplateResponse(request, f"campaigns/{template}", full, status=status)
 
 
+def posted_ids(request: HttpRequest, name: str) -> list[int]:
+    """The keys sent under this name. ValueError where one is none."""
+    return [read_id(value) for value in request.POST.getlist(name)]
+
+
+def read_id(value: str) -> int:
+    """A key as a page sends it. ValueError for anything else, such as “²”, which is a digit but no number."""
+    if not (value.isascii() and value.isdecimal() and len(value) < 19):
+        raise ValueError(value)
+    return int(value)
+
+
 def may_launch(request: HttpRequest) -> bool:
     return request.user.has_perm("campaigns.launch_campaign")
 

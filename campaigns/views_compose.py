@@ -22,7 +22,16 @@ from campaigns.channels import NoDoor
 from campaigns.faces import IN_GROUPS, TO_SEND, faces
 from campaigns.forms import MessageForm, WhoForm
 from campaigns.models import Campaign, Variant
-from campaigns.pages import address_of, campaign_page, may_edit, may_launch, may_see_customers, page
+from campaigns.pages import (
+    address_of,
+    campaign_page,
+    may_edit,
+    may_launch,
+    may_see_customers,
+    page,
+    posted_ids,
+    read_id,
+)
 from campaigns.placeholders import CATALOGUE
 from campaigns.rendering import MessageError
 from crm.customers import search
@@ -292,13 +301,18 @@ def people(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 def _customer_id(request: HttpRequest) -> int | None:
     if not may_see_customers(request):
         return None
-    value = request.POST.get("customer", "")
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+    try:
+        return read_id(request.POST.get("customer", ""))
+    except ValueError:
+        return None
 
 
 def _chosen(request: HttpRequest, campaign: Campaign) -> Customer | None:
     if request.POST.get("customer") == "random" and may_see_customers(request):
-        ticked = [int(pk) for pk in request.POST.getlist("segments") if pk.isdigit()]
+        try:
+            ticked = posted_ids(request, "segments")
+        except ValueError:
+            ticked = []
         members = Membership.objects.filter(segment__in=ticked or campaign.segments.all())
         return Customer.objects.filter(memberships__in=members).order_by("?").first() or (
             Customer.objects.filter(merged_into=None, erased_at=None).order_by("?").first()

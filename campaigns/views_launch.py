@@ -22,7 +22,7 @@ from campaigns.books import books, progress
 from campaigns.faces import TO_SEND, faces
 from campaigns.forms import ScheduleForm
 from campaigns.models import Campaign
-from campaigns.pages import address_of, campaign_page, may_launch, page
+from campaigns.pages import address_of, campaign_page, may_launch, page, posted_ids
 from campaigns.rendering import MessageError
 from crm.templatetags.regulars import count, locale
 
@@ -115,16 +115,24 @@ def move(request: HttpRequest, campaign: Campaign, action: str) -> HttpResponse:
 @require_POST
 @campaign_page("launch_campaign")
 def settle(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    """A human's word on the unclear ones: send again, or let be."""
+    """A human's word on the unclear ones: send again those that are named, or let be (all, where none is named)."""
     resend = request.POST.get("do") == "resend"
-    ids = [int(pk) for pk in request.POST.getlist("delivery") if pk.isdigit()]
+    try:
+        ids = posted_ids(request, "delivery")
+    except ValueError:
+        messages.error(request, _("Nothing was changed: the page sent something that can't be read."))
+        return redirect(address_of(campaign))
+    everyone = request.POST.get("all") == "yes" or not (resend or ids)
+    if not (everyone or ids):
+        messages.error(request, _("Nothing was sent: tick the messages to send again, or that you mean all of them."))
+        return redirect(address_of(campaign))
     try:
         settled = states.settle_undecided(
             campaign=campaign,
             resend=resend,
             by=cast(User, request.user),
             now=timezone.now(),
-            delivery_ids=ids or None,
+            delivery_ids=None if everyone else ids,
         )
     except states.IllegalMove as error:
         messages.error(request, str(error))

@@ -39,7 +39,8 @@ def request_size(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         announced = str(request.META.get("CONTENT_LENGTH") or "0")
-        if not announced.isdigit() or int(announced) > settings.MAX_REQUEST_BYTES:
+        is_number = announced.isascii() and announced.isdecimal() and len(announced) < 20
+        if not is_number or int(announced) > settings.MAX_REQUEST_BYTES:
             limit = settings.MAX_REQUEST_BYTES // (1024 * 1024)
             message = _("That is too large: at most %(limit)d MB can be sent at once.") % {"limit": limit}
             return HttpResponse(message, status=413, content_type="text/plain; charset=utf-8")

@@ -135,6 +135,12 @@ def test_the_preview_shows_what_is_typed_for_the_chosen_customer_in_a_sandbox(ma
     assert main_variant(campaign).body != form["body"]
 
 
+@pytest.mark.parametrize("sent", [{"customer": "²"}, {"customer": "random", "segments": ["²"]}])
+def test_a_preview_for_nobody_that_exists_is_no_error(marketing: Client, sent: dict[str, Any]) -> None:
+    campaign = campaign_for(segment_of(people(1), now=NOW))
+    assert marketing.post(url(campaign, "preview"), form_of(campaign) | sent).status_code == 200
+
+
 def test_a_preview_is_only_for_the_one_who_asked_for_it(marketing: Client) -> None:
     campaign = campaign_for(segment_of(people(1), now=NOW))
     page = marketing.post(url(campaign, "preview"), form_of(campaign)).content.decode()
@@ -251,10 +257,25 @@ def test_unclear_ones_are_listed_and_settled_by_a_human(marketing: Client) -> No
     first = Delivery.objects.order_by("pk")[0]
     marketing.post(url(campaign, "settle"), {"do": "let_be", "delivery": [first.pk]})
     assert Delivery.objects.filter(status="failed").get() == first
-    marketing.post(url(campaign, "settle"), {"do": "resend"})
+    for nothing in ({}, {"all": "no"}):
+        page = marketing.post(url(campaign, "settle"), {"do": "resend", **nothing}, follow=True).content.decode()
+        assert "Nothing was sent: tick the messages to send again" in page
+    for do in ("resend", "let_be"):
+        page = marketing.post(url(campaign, "settle"), {"do": do, "delivery": ["²"]}, follow=True).content.decode()
+        assert "Nothing was changed" in page
+    assert Delivery.objects.filter(status="sending").count() == 2
+    marketing.post(url(campaign, "settle"), {"do": "resend", "all": "yes"})
     assert Delivery.objects.filter(status="pending").count() == 2
     campaign.refresh_from_db()
     assert campaign.status == "sending"
+
+
+def test_letting_be_with_nothing_ticked_means_all(marketing: Client) -> None:
+    campaign = campaign_for(segment_of(people(3), now=NOW))
+    marketing.post(url(campaign, "launch"), {"when": "now"})
+    Delivery.objects.update(status="sending", sent_at=NOW)
+    marketing.post(url(campaign, "settle"), {"do": "let_be"})
+    assert set(Delivery.objects.values_list("status", "reason")) == {("failed", "unclear")}
 
 
 def test_the_progress_is_polled_while_sending_and_the_page_reloads_when_the_state_changes(marketing: Client) -> None:
