@@ -1,5 +1,6 @@
 """The composer: who, what, check. Every step works by plain POST; htmx only saves the reloads."""
 
+import logging
 import secrets
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
+from redis.exceptions import RedisError
 
 from campaigns import drafts
 from campaigns.audience import Audience, preview_audience
@@ -37,6 +39,8 @@ from campaigns.rendering import MessageError
 from crm.customers import search
 from crm.models import Customer, Shop
 from segments.models import Membership
+
+log = logging.getLogger(__name__)
 
 PREVIEW_SECONDS = 900
 
@@ -261,9 +265,16 @@ def _first_look(request: HttpRequest, variant: Variant) -> dict[str, Any]:
 
 
 def _keep(request: HttpRequest, html: str) -> str:
-    """Put the rendered page aside for the frame that asks for it in a moment; only this user can have it."""
+    """Put the rendered page aside for the frame that asks for it in a moment; only this user can have it.
+
+    Empty where there is no cache: then the page is shown without its frame.
+    """
     token = secrets.token_urlsafe(16)
-    cache.set(f"preview:{request.user.pk}:{token}", html, PREVIEW_SECONDS)
+    try:
+        cache.set(f"preview:{request.user.pk}:{token}", html, PREVIEW_SECONDS)
+    except RedisError:
+        log.warning("No preview: the cache does not answer.", exc_info=True)
+        return ""
     return token
 
 
@@ -271,7 +282,10 @@ def _keep(request: HttpRequest, html: str) -> str:
 @campaign_page("view_campaign", "change_campaign")
 def preview_frame(request: HttpRequest, campaign: Campaign, token: str) -> HttpResponseBase:
     """The page inside the frame: no scripts, no forms, no origin of its own."""
-    html = cache.get(f"preview:{request.user.pk}:{token}")
+    try:
+        html = cache.get(f"preview:{request.user.pk}:{token}")
+    except RedisError:
+        html = None
     if html is None:
         html = f"<p>{_('This preview is no longer kept. Change a word to see a new one.')}</p>"
     response = HttpResponse(_forced(html, request.GET.get("theme", "light")))

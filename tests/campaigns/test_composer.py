@@ -8,6 +8,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from campaigns.drafts import duplicate_campaign, main_variant
 from campaigns.models import Campaign, Delivery
@@ -151,6 +152,26 @@ def test_a_preview_is_only_for_the_one_who_asked_for_it(marketing: Client) -> No
     assert "Bricks are back" not in other.get(frame_url).content.decode()
 
 
+def test_without_a_cache_the_pages_come_without_their_preview(marketing: Client, settings: Settings) -> None:
+    draft = campaign_for(segment_of(people(1), now=NOW))
+    launched = campaign_for(draft.segments.get(), status="finished", launched_at=NOW)
+    before = marketing.post(url(draft, "preview"), form_of(draft)).content.decode()
+    frame = before.split('iframe sandbox src="')[1].split('"')[0]
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
+    }
+    pages = [
+        marketing.get(url(draft)),
+        marketing.get(url(launched)),
+        marketing.post(url(draft, "preview"), form_of(draft)),
+    ]
+    for page in pages:
+        assert page.status_code == 200
+        assert "iframe" not in page.content.decode()
+        assert "The message can't be shown at the moment" in page.content.decode()
+    assert "no longer kept" in marketing.get(frame).content.decode()
+
+
 def test_problems_take_the_place_of_the_problems_not_of_the_preview(marketing: Client) -> None:
     campaign = campaign_for(segment_of(people(1), now=NOW))
     response = marketing.post(url(campaign, "preview"), form_of(campaign, heading="{{ customer.city }}"))
@@ -167,6 +188,13 @@ def test_a_test_goes_to_oneself_only_and_as_the_chosen_customer(marketing: Clien
     assert (message.to, message.subject) == (["manager@example.com"], "Test: Bricks for Anna1")
     assert "\n" not in message.from_email
     assert not Delivery.objects.exists()
+
+
+def test_a_test_comes_from_the_shops_bare_address_under_its_own_name(marketing: Client, settings: Settings) -> None:
+    settings.DEFAULT_FROM_EMAIL = '"Bricks, <Riga>" <shop@example.com>'
+    campaign = campaign_for(segment_of(people(1), now=NOW))
+    marketing.post(url(campaign), form_of(campaign, sender_name="Bricks & Sons", _test=""))
+    assert [message.from_email for message in mail.outbox] == ["Bricks & Sons <shop@example.com>"]
 
 
 def test_a_test_without_an_address_or_with_a_broken_message_says_why(marketing: Client) -> None:
