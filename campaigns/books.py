@@ -58,10 +58,6 @@ def books(*, campaign: Campaign, now: datetime) -> Books:
     )
 
 
-def _UNDECIDED(now: datetime) -> Q:
-    return Q(status="sending") & (Q(leased_until=None) | Q(leased_until__lte=now))
-
-
 @dataclass(frozen=True)
 class Progress:
     """``per_second`` over the last minute; ``seconds_left`` is None while nothing goes out."""

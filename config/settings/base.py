@@ -114,9 +114,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_DEFAULT_QUEUE = "fast"
 # What waits for others (a mail server) or works long never stands before the refresh of segments.
-CELERY_TASK_ROUTES = {
-    name: {"queue": "bulk"} for name in ("campaigns.tasks.send_chunk", "crm.tasks.run_job", "crm.tasks.mail_receipts")
-}
+CELERY_TASK_ROUTES = {name: {"queue": "bulk"} for name in ("campaigns.tasks.send_chunk", "crm.tasks.mail_receipts")}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
