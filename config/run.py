@@ -220,7 +220,7 @@ class Shop:
         while not self.stopping:
             connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
             try:
-                connection.request("GET", "/admin/login/")
+                connection.request("GET", "/login/")
                 connection.getresponse().read()
                 return
             except OSError:

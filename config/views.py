@@ -1,12 +1,15 @@
 """The front door: everybody comes to where their work is."""
 
 from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.templatetags.static import static
+from django.urls import reverse
 
 
 class Login(LoginView):
@@ -17,6 +20,23 @@ class Login(LoginView):
         if not form.get_user().is_staff:
             self.request.session.set_expiry(settings.TILL_SESSION_SECONDS)
         return response
+
+
+def back_office_login(request: HttpRequest) -> HttpResponse:
+    """The back office has no log-in of its own: everybody's, and then on to where they were going.
+
+    Whoever is logged in but may not enter is told so, rather than asked for a password that would not help.
+    """
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))
+    if not request.user.is_staff:
+        raise PermissionDenied
+    return redirect("admin:index")
+
+
+def icon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for an icon on pages that name none: the API's answers, other people's error pages."""
+    return redirect(static("brand/mark.svg"))
 
 
 @login_required

@@ -64,7 +64,7 @@ def test_shop_opens_survives_crashes_and_leaves_nothing_when_killed(
     address = address_in(said)
     family = processes.family(process)
     listening = {c.laddr.ip for member in family for c in member.net_connections("inet") if c.status == "LISTEN"}
-    assert (status(f"{address}/mail/"), status(f"{address}/admin/login/"), listening) == (200, 200, {"127.0.0.1"})
+    assert (status(f"{address}/mail/"), status(f"{address}/login/"), listening) == (200, 200, {"127.0.0.1"})
 
     catcher = next(member for member in family if "config.mailcatcher.server" in member.cmdline())
     catcher.kill()

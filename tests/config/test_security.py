@@ -1,6 +1,7 @@
 """What keeps people out, and what a browser may do on our pages."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from pytest_django import Settings
 
 from config import client as config_client
+from crm.models import Store
 from tests.support.people import PASSWORD, person
 
 ROOT = Path(settings.BASE_DIR)
@@ -106,7 +109,8 @@ def test_public_pages_allow_neither_inline_nor_evaluated_code(client: Client) ->
 
 @pytest.mark.django_db
 def test_the_back_office_may_evaluate_code_but_not_run_inline_scripts(client: Client) -> None:
-    policy = directives(client.get(reverse("admin:login")))
+    client.force_login(person("Administrator"))
+    policy = directives(client.get(reverse("admin:index")))
     assert policy["script-src"] == "'self' 'unsafe-eval'"
     assert policy["style-src"] == "'self' 'unsafe-inline'"
     assert policy["frame-ancestors"] == "'self'"
@@ -134,9 +138,44 @@ def try_password(client: Client, page: str, username: str, password: str, addres
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("page", ["/login/", "/admin/login/"])
-def test_a_guesser_is_stopped_and_others_are_not(client: Client, page: str) -> None:
+def test_the_back_office_has_no_log_in_of_its_own(client: Client) -> None:
     user = person("Administrator")
+    asked = client.get("/admin/crm/customer/?q=anna", follow=True)
+    assert (asked.status_code, asked.request["PATH_INFO"]) == (200, "/login/")
+    form = {"username": user.username, "password": PASSWORD, "next": asked.context["next"]}
+    assert client.post("/login/", form)["Location"] == "/admin/crm/customer/?q=anna"
+    assert client.get("/admin/login/?next=/admin/crm/customer/")["Location"] == "/admin/"
+
+
+@pytest.mark.django_db
+def test_a_password_sent_to_the_back_office_directly_is_not_looked_at(client: Client) -> None:
+    user = person("Administrator")
+    answer = client.post("/admin/login/", {"username": user.username, "password": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/admin/")
+    assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.django_db
+def test_whoever_may_not_enter_the_back_office_is_told_so_instead_of_asked_again(client: Client) -> None:
+    client.force_login(person("Shop staff"))
+    answer = client.get("/admin/", follow=True)
+    assert answer.status_code == 403
+    assert "not for your account" in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/login/", "/admin/", "/till/", "/api/docs/"])
+def test_a_page_names_its_icon_and_the_old_place_leads_to_one(client: Client, path: str) -> None:
+    assert client.get("/favicon.ico")["Location"] == static("brand/mark.svg")
+    client.force_login(User.objects.create_superuser("root"))
+    Store.objects.create(code="1", name="Corner")
+    page = client.get(path).content.decode()
+    assert re.search(r'<link rel="(?:shortcut )?icon"[^>]*>', page)
+
+
+@pytest.mark.django_db
+def test_a_guesser_is_stopped_and_others_are_not(client: Client) -> None:
+    user, page = person("Administrator"), "/login/"
     tries = [try_password(client, page, user.username, "wrong") for _ in range(settings.AXES_FAILURE_LIMIT)]
     assert tries == [200] * (settings.AXES_FAILURE_LIMIT - 1) + [429]
     assert try_password(client, page, user.username, PASSWORD) == 429  # the right one does not help any more
