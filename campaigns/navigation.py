@@ -41,6 +41,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(title=_("Receipts by mail"), icon="outgoing_mail", model="crm.ReceiptMail"),
             Entry(title=_("Loyalty cards"), icon="loyalty", model="crm.LoyaltyCard"),
             Entry(title=_("Consents"), icon="handshake", model="crm.Consent"),
+            Entry(title=_("Suppressed addresses"), icon="block", model="crm.Suppression"),
         ],
     ),
     (

@@ -7,14 +7,14 @@ from django.db import transaction
 
 from campaigns import tracking
 from campaigns.models import Delivery, TrackedEvent
-from crm.consents import record_consent, suppress
+from crm.consents import stop_address, suppressed
 from crm.models import Customer, CustomerProfile, Suppression
 
 SOURCE = "unsubscribe link"
 
 
 def unsubscribe(*, token: UUID, now: datetime, user_agent: str = "") -> bool:
-    """Write nothing more to this address, whoever bears it, and note this customer's no. False for no such delivery.
+    """Write nothing more to this address, whoever bears it, and note their no. False for no such delivery.
 
     A second press changes nothing; after a new yes, the old message's link says no again.
     """
@@ -25,24 +25,25 @@ def unsubscribe(*, token: UUID, now: datetime, user_agent: str = "") -> bool:
         customer = survivor(delivery.customer)
         if is_unsubscribed(delivery=delivery, customer=customer):
             return True
-        record_consent(
-            customer=customer, channel=delivery.channel, granted=False, source=SOURCE, stated_at=now, now=now
+        stop_address(
+            channel=delivery.channel,
+            address_key=delivery.address_key,
+            by_customer=customer,
+            source=SOURCE,
+            stated_at=now,
         )
-        if delivery.address_key:
-            suppress(
-                channel=delivery.channel,
-                address_key=delivery.address_key,
-                reason=Suppression.Reason.UNSUBSCRIBED,
-            )
         kind = TrackedEvent.Kind.UNSUBSCRIBED
         tracking.record_event(token=token, kind=kind, now=now, user_agent=user_agent)
     return True
 
 
 def is_unsubscribed(*, delivery: Delivery, customer: Customer) -> bool:
-    """Whether this delivery's link has been used and no yes has come since."""
+    """Whether this delivery's link has been used and no yes has come since, of anybody at this address."""
     allows = CustomerProfile.objects.filter(customer=customer, **{f"consent_{delivery.channel}": True}).exists()
-    return not allows and delivery.events.filter(kind=TrackedEvent.Kind.UNSUBSCRIBED).exists()
+    if allows or not delivery.events.filter(kind=TrackedEvent.Kind.UNSUBSCRIBED).exists():
+        return False
+    keys, reasons = [delivery.address_key], [Suppression.Reason.UNSUBSCRIBED]
+    return not delivery.address_key or bool(suppressed(channel=delivery.channel, address_keys=keys, reasons=reasons))
 
 
 def survivor(customer: Customer) -> Customer:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm import addresses, bell, marks
+from crm import addresses, bell, customers, marks
 from crm.models import Channel, Consent, Customer, CustomerProfile, Purpose, Suppression
 
 PROFILE_FLAGS = {
@@ -21,6 +21,9 @@ PROFILE_FLAGS = {
 
 MAX_AHEAD = timedelta(minutes=5)
 """How far a clock that dates a statement may run before ours."""
+
+ADDRESS_KEYS = {Channel.EMAIL: "email_key", Channel.SMS: "phone_key", Channel.PHONE: "phone_key"}
+"""The column of :class:`Customer` by which a channel's addresses are compared; post has none."""
 
 FORBIDS_SERVICE = (Suppression.Reason.BOUNCED, Suppression.Reason.ERASED)
 """Reasons for which an address gets not even the receipt that its owner asked for."""
@@ -40,8 +43,9 @@ def record_consent(
 ) -> Consent:
     """Write down a customer's yes or no; the profile shows the newest one by (``stated_at``, id), whatever comes last.
 
-    A yes is one person's. A no at an address that others share is :func:`suppress`'s work. Raises ValidationError where
-    :func:`check_stated_at` does.
+    A yes is one person's. It also ends an earlier "unsubscribed" of their address, and no other suppression: so it is
+    for statements that a person made, not for those that an import or a merge brings. A no at an address that others
+    share is :func:`stop_address`'s work. Raises ValidationError where :func:`check_stated_at` does.
     """
     check_stated_at(stated_at=stated_at, now=now or timezone.now())
     with transaction.atomic():
@@ -63,6 +67,8 @@ def record_consent(
             CustomerProfile.objects.filter(customer=customer).update(
                 **{PROFILE_FLAGS[Channel(channel)]: newest is not None and newest.granted}
             )
+            if newest == consent and granted:
+                _end_unsubscribed(customer, Channel(channel), stated_at)
         marks.mark_customers(customer_ids=[customer.pk])
         bell.ring_after_commit("segments.tasks.refresh_marked")
     return consent
@@ -72,6 +78,53 @@ def check_stated_at(*, stated_at: datetime, now: datetime) -> None:
     """Raise ValidationError for a statement of the future: it would beat every no said until then."""
     if stated_at > now + MAX_AHEAD:
         raise ValidationError({"stated_at": _("The statement lies in the future. Enter when it was made.")})
+
+
+def _end_unsubscribed(customer: Customer, channel: Channel, stated_at: datetime) -> None:
+    """Of the address only: whoever else bears it said no in their own ledger (:func:`stop_address`), which stays."""
+    key = (
+        Customer.objects.values_list(ADDRESS_KEYS[channel], flat=True).get(pk=customer.pk)
+        if channel in ADDRESS_KEYS
+        else ""
+    )
+    if key:
+        Suppression.objects.filter(
+            channel=channel,
+            address_hash=addresses.address_hash(key),
+            reason=Suppression.Reason.UNSUBSCRIBED,
+            recorded_at__lte=stated_at,
+        ).delete()
+
+
+def stop_address(*, channel: str, address_key: str, by_customer: Customer, source: str, stated_at: datetime) -> None:
+    """A no at an address: nobody who bears it is written to any more, nor ``by_customer`` who said it.
+
+    The address is suppressed, and everybody's ledger gets the no: so that one person's later yes is theirs alone.
+    """
+    with transaction.atomic():
+        bearers = {by_customer.pk}
+        if address_key and channel in ADDRESS_KEYS:
+            bearing = customers.live().filter(**{ADDRESS_KEYS[Channel(channel)]: address_key})
+            bearers |= set(bearing.values_list("pk", flat=True))
+        _withdraw(sorted(bearers), channel, source, stated_at)
+        if address_key:
+            suppress(channel=channel, address_key=address_key, reason=Suppression.Reason.UNSUBSCRIBED)
+
+
+def _withdraw(ids: list[int], channel: str, source: str, stated_at: datetime) -> None:
+    CustomerProfile.objects.bulk_create([CustomerProfile(customer_id=pk) for pk in ids], ignore_conflicts=True)
+    profiles = CustomerProfile.objects.filter(customer__in=ids)
+    # Locked in the order of ids, as everywhere; the lock makes the later of two statements at once see the earlier.
+    list(profiles.select_for_update(no_key=True).order_by("customer_id").values_list("customer_id"))
+    Consent.objects.bulk_create(
+        [Consent(customer_id=pk, channel=channel, granted=False, stated_at=stated_at, source=source) for pk in ids]
+    )
+    statements = Consent.objects.filter(customer__in=ids, channel=channel, purpose=Purpose.MARKETING)
+    newest = statements.order_by("customer_id", "-stated_at", "-id").distinct("customer_id")
+    allowing = [consent.customer_id for consent in newest if consent.granted]
+    profiles.exclude(customer__in=allowing).update(**{PROFILE_FLAGS[Channel(channel)]: False})
+    marks.mark_customers(customer_ids=ids)
+    bell.ring_after_commit("segments.tasks.refresh_marked")
 
 
 def current(*, customer: Customer, channel: str, purpose: str = Purpose.MARKETING) -> Consent | None:

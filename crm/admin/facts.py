@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 
 from crm import consents, customers, money
 from crm.admin.base import FactAdmin, FactInline, RecordAdmin
-from crm.models import Consent, Customer, Job, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine
+from crm.models import Consent, Customer, Job, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine, Suppression
 
 MOST_FOUND = 200
 
@@ -127,6 +127,16 @@ class ConsentAdmin(RecordAdmin):
         stated = {name: form.cleaned_data[name] for name in self.fields}
         recorded = consents.record_consent(**stated, by=cast(User, request.user))
         obj.__dict__.update(recorded.__dict__)
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(FactAdmin):
+    """Which addresses are not written to: why and since when. The addresses themselves are kept as hashes only."""
+
+    list_display = ["reason", "channel", "recorded_at"]
+    list_filter = ["reason", "channel"]
+    fields = ["reason", "channel", "recorded_at"]
+    ordering = ["-recorded_at", "-id"]
 
 
 class EntryInline(FactInline):

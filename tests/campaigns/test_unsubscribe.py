@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -13,7 +15,7 @@ from campaigns.models import Delivery
 from campaigns.tracking import unsubscribe_url
 from campaigns.unsubscribing import unsubscribe
 from campaigns.views_public import masked
-from crm.consents import record_consent, suppressed
+from crm.consents import record_consent, stop_address, suppress, suppressed
 from crm.models import Consent, Customer, CustomerProfile, Suppression
 from tests.campaigns.builders import campaign_for, people, segment_of
 from tests.campaigns.test_tracking import FIREFOX, delivery, events
@@ -98,7 +100,75 @@ def test_everybody_with_that_address_is_left_alone(client: Client) -> None:
     client.post(path_of(row))
 
     found = preview_audience(campaign=campaign, now=NOW)
-    assert (found.suppressed, found.to_send) == ({"unsubscribed": 1}, 1)
+    assert (found.suppressed, found.to_send) == ({"no_consent": 1}, 1)
+    assert consents(sister) == consents(row.customer) == [(False, "unsubscribe link")]
+    assert consents(stranger) == []
+    assert set(suppressed(channel="email", address_keys=[row.address_key])) == {row.address_key}
+
+
+def yes(customer: Customer, *, at: datetime | None = None) -> None:
+    record_consent(
+        customer=customer, channel="email", granted=True, source="till", stated_at=at or timezone.now(), by=None
+    )
+
+
+def test_a_later_yes_at_the_till_is_one_persons_and_they_are_written_to_again(client: Client) -> None:
+    row = delivery()
+    (sister,) = people(1, start=50)
+    Customer.objects.filter(pk=sister.pk).update(email=row.address, email_key=row.address_key)
+    campaign = campaign_for(segment_of([sister, row.customer], now=NOW))
+    client.post(path_of(row))
+
+    yes(row.customer)
+
+    found = preview_audience(campaign=campaign, now=NOW)
+    assert (found.suppressed, found.to_send) == ({"no_consent": 1}, 1)
+    assert CustomerProfile.objects.get(customer=sister).consent_email is False
+    client.post(path_of(row))
+    assert preview_audience(campaign=campaign, now=NOW).to_send == 0
+
+
+def test_after_a_sisters_new_yes_the_old_link_stops_the_address_again(client: Client) -> None:
+    row = delivery()
+    (sister,) = people(1, start=50)
+    Customer.objects.filter(pk=sister.pk).update(email=row.address, email_key=row.address_key)
+    client.post(path_of(row))
+    yes(sister)
+    assert "You are unsubscribed" not in client.get(path_of(row)).content.decode()
+
+    client.post(path_of(row))
+
+    assert CustomerProfile.objects.get(customer=sister).consent_email is False
+    assert Suppression.objects.filter(reason="unsubscribed").count() == 1
+
+
+@pytest.mark.parametrize("reason", ["bounced", "complained", "erased"])
+def test_a_yes_ends_no_other_reason_and_an_old_yes_ends_none(client: Client, reason: str) -> None:
+    row = delivery()
+    client.post(path_of(row))
+    suppress(channel="email", address_key=row.address_key, reason=reason)
+
+    yes(row.customer, at=timezone.now() - timedelta(days=1))
+    assert set(Suppression.objects.values_list("reason", flat=True)) == {"unsubscribed", reason}
+    yes(row.customer)
+    assert set(Suppression.objects.values_list("reason", flat=True)) == {reason}
+
+
+def test_stopping_an_address_takes_the_same_queries_for_one_bearer_and_for_three() -> None:
+    counts = []
+    for bearers in (1, 3):
+        rows = people(bearers, start=100 * bearers)
+        Customer.objects.filter(pk__in=[one.pk for one in rows]).update(email_key=f"shared{bearers}@example.com")
+        with CaptureQueriesContext(connection) as queries:
+            stop_address(
+                channel="email",
+                address_key=f"shared{bearers}@example.com",
+                by_customer=rows[0],
+                source="unsubscribe link",
+                stated_at=NOW,
+            )
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
 
 
 def test_the_no_of_a_merged_record_is_the_survivor_s(client: Client) -> None:

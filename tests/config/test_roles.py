@@ -39,6 +39,7 @@ BACK_OFFICE = {
     "crm.shop": ("", "vac"),
     "crm.receiptmail": ("v", "v"),
     "crm.store": ("v", "vacd"),
+    "crm.suppression": ("", "v"),
 }
 ACTIONS = {"v": "view", "a": "add", "c": "change", "d": "delete"}
 
