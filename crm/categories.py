@@ -2,12 +2,12 @@
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.db.models import Value
+from django.db.models import Q, Value
 from django.db.models.functions import Concat, Substr
 from django.utils.translation import gettext as _
 
 from crm import bell, marks, profiles
-from crm.models import Category, CustomerCategory
+from crm.models import Category, CustomerCategory, Product
 from crm.text import clean
 
 SEPARATOR = Category.SEPARATOR
@@ -38,6 +38,9 @@ def save_category(*, category: Category, name: str, parent: Category | None) -> 
         before = Category.objects.filter(pk=category.pk).first() if category.pk else None
         if parent:
             parent = Category.objects.get(pk=parent.pk)
+        if before and before.parent_id != (parent.pk if parent else None):
+            within = Q(category=before) | Q(category__path__startswith=before.path + SEPARATOR)
+            profiles.hold_products(products=Product.objects.filter(within))
         category.path = check_category(category=before or category, name=name, parent=parent)
         category.name, category.parent = clean(name), parent
         category.full_clean()

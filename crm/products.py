@@ -92,6 +92,8 @@ def save_product(*, product: Product) -> Product:
     product.search_text = search_text(name=product.name, sku=product.sku, brand=product.brand)
     product.full_clean()
     with transaction.atomic():
+        with connection.cursor() as cursor:  # no product comes or goes while its category moves (categories.py)
+            cursor.execute("LOCK TABLE crm_category IN ROW EXCLUSIVE MODE")
         before = Product.objects.select_for_update(no_key=True).filter(pk=product.pk).first() if product.pk else None
         product.save()
         if before and before.category_id != product.category_id:

@@ -6,6 +6,9 @@ compares the two. All three read the facts through the same statements below, so
 Whoever changes a profile first locks it, in the order of customer ids, and reads the facts in a later statement. So two
 tills, an import and a recount may work on the same customers at once: nothing is lost and none waits in a circle. The
 transaction must be READ COMMITTED, as Django's are, and should apply all its receipts in one call.
+
+Categories count by where products are now. So a sale holds its products before the profiles, and whoever moves products
+(:func:`hold_products`) holds them too before looking who bought them: whichever comes second sees what the first did.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from crm.models import Product
 
 PROFILE_COLUMNS = (
     "receipts",
@@ -119,6 +125,14 @@ _COUNTED_PROFILES = f"""
      WHERE {{people}}
 """
 
+# A product that changes its category between two readings of it would be counted in both, or in neither.
+_HOLD_PRODUCTS = """
+    SELECT FROM crm_product
+     WHERE id IN (SELECT product_id FROM crm_receiptline WHERE {lines})
+     ORDER BY id
+       FOR SHARE
+"""
+
 _LOCK = "SELECT 1 FROM crm_customerprofile WHERE {customers} ORDER BY customer_id FOR NO KEY UPDATE"
 
 
@@ -146,6 +160,7 @@ def _apply(chosen: str, params: dict[str, list[int]]) -> None:
         customers = [customer_id for (customer_id,) in cursor.fetchall()]
         if not customers:
             return
+        cursor.execute(_HOLD_PRODUCTS.format(lines=lines), params)
         _lock(cursor, customers)
         cursor.execute(
             f"""
@@ -299,6 +314,11 @@ def lock_profiles(*, customer_ids: Sequence[int]) -> None:
     if customer_ids:
         with connection.cursor() as cursor:
             _lock(cursor, customer_ids)
+
+
+def hold_products(*, products: QuerySet[Product]) -> None:
+    """Let no sale of these products be counted until the transaction ends. Call it before they change categories."""
+    list(products.order_by("pk").select_for_update(no_key=True).values_list("pk"))
 
 
 def _scope(customer_ids: Sequence[int] | str | None) -> tuple[dict[str, str], dict[str, list[int]]]:

@@ -69,6 +69,10 @@ _INSERT = """
      WHERE target.id IS NULL
      ORDER BY target.row
 """
+# As profiles.hold_products does, and in the same order, before it is asked who bought what moves.
+_HOLD = """
+    SELECT FROM crm_product WHERE id IN (SELECT id FROM import_target) ORDER BY id FOR NO KEY UPDATE
+"""
 _BUYERS = """
     SELECT DISTINCT line.customer_id
       FROM crm_receiptline AS line JOIN import_target AS target ON target.id = line.product_id
@@ -118,7 +122,7 @@ class ProductImporter(Importer):
             into="import_found",
             compute=lambda row, sku, name, brand: (row, search_text(name=name, sku=sku, brand=brand)),
         )
-        for statement in (_UPDATE, _INSERT):
+        for statement in (_HOLD, _UPDATE, _INSERT):
             cursor.execute(statement, params)
         cursor.execute(_BUYERS)
         if buyers := [customer_id for (customer_id,) in cursor.fetchall()]:
