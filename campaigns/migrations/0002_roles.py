@@ -120,7 +120,7 @@ def make_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("crm", "0003_api_tokens"),
+        ("crm", "0002_facts_are_never_edited"),
         ("segments", "0001_initial"),
         ("personas", "0001_initial"),
         ("campaigns", "0001_initial"),

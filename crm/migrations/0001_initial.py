@@ -1486,4 +1486,57 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="ApiToken",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="The program that uses it: “online shop”.", max_length=100, verbose_name="used by"
+                    ),
+                ),
+                ("key_hash", models.BinaryField(max_length=32, unique=True)),
+                ("start", models.CharField(editable=False, max_length=8, verbose_name="starts with")),
+                (
+                    "expires_on",
+                    models.DateField(
+                        blank=True, help_text="Empty: until it is deleted.", null=True, verbose_name="last day"
+                    ),
+                ),
+                ("last_used_on", models.DateField(editable=False, null=True, verbose_name="last used")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="made"
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="made by",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        help_text="The token may do what this account may do.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="acts as",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "API token",
+                "verbose_name_plural": "API tokens",
+                "ordering": ["name", "id"],
+            },
+        ),
     ]

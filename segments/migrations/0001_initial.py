@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ("refreshed_at", models.DateTimeField(editable=False, null=True, verbose_name="as of")),
                 ("refreshed_version", models.PositiveIntegerField(db_default=0, default=0, editable=False)),
                 ("swept_on", models.DateField(editable=False, null=True)),
+                ("names", models.JSONField(db_default={}, default=dict, editable=False)),
                 (
                     "last_error",
                     models.TextField(blank=True, db_default="", default="", editable=False, verbose_name="last error"),
