@@ -78,7 +78,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Day:
-    """``offset`` counts days from the launch; buyers and net spend of both arms on that day."""
+    """``offset`` counts days from the launch; both arms' buyers that day, and net spend in its part that counts."""
 
     on: date
     offset: int
@@ -140,7 +140,7 @@ def report(*, campaign: Campaign, now: datetime) -> Report:
         held_out=held_out,
         attributed=_attributed(campaign, days),
         extra=difference(sent.buyers, sent.units, held_out.buyers, held_out.units) if held_out.units else None,
-        by_day=_by_day(campaign, launched_on, days, timezone.localdate(now)) if launched_on else (),
+        by_day=_by_day(campaign, started_at, days, timezone.localdate(now)) if started_at else (),
         knows_before=launched_on is not None and _knows(launched_on - timedelta(days=days)),
     )
 
@@ -262,19 +262,28 @@ def summaries(*, campaign_ids: Sequence[int]) -> dict[int, Summary]:
     return found
 
 
-def _by_day(campaign: Campaign, launched_on: date, days: int, today: date) -> tuple[Day, ...]:
-    """Every day from a while before the launch to the end of the window, or to today."""
-    first, last = launched_on - timedelta(days=DAYS_BEFORE), min(launched_on + timedelta(days=days - 1), today)
+def _by_day(campaign: Campaign, launched_at: datetime, days: int, today: date) -> tuple[Day, ...]:
+    """Every day from a while before the launch to the day on which the window ends, or to today.
+
+    From the launch on only what the arms count is spent, so that the days add up to them: the window begins in the
+    middle of the first day and ends in the middle of the last.
+    """
+    launched_on = timezone.localdate(launched_at)
+    window_ends = launched_at + timedelta(days=days) - timedelta.resolution
+    first, last = launched_on - timedelta(days=DAYS_BEFORE), min(timezone.localdate(window_ends), today)
     sql = f"""{_UNITS}
     SELECT sold_on, held_out, count(*) FILTER (WHERE is_buyer), sum(spend) FROM (
-        SELECT r.sold_on, p.held_out, p.id, bool_or(r.kind = 'sale') AS is_buyer, sum(r.total_minor) AS spend
+        SELECT r.sold_on, p.held_out, p.id, bool_or(r.kind = 'sale') AS is_buyer,
+            coalesce(sum(r.total_minor) FILTER (WHERE r.sold_on < %(launch)s OR r.sold_at >= p.since), 0) AS spend
         FROM people p JOIN crm_receipt r ON r.customer_id = p.person
             AND r.sold_at >= %(from)s AND r.sold_at < %(to)s AND r.sold_on BETWEEN %(first)s AND %(last)s
+            AND r.sold_at < p.since + p.counts_for
         GROUP BY 1, 2, 3
     ) daily GROUP BY 1, 2"""  # noqa: S608 - our own SQL
     start = timezone.make_aware(datetime.combine(first, datetime.min.time()))
     end = timezone.make_aware(datetime.combine(last + timedelta(days=1), datetime.min.time()))
-    params = {"campaigns": [campaign.pk], "from": start, "to": end, "first": first, "last": last}
+    days_of = {"first": first, "launch": launched_on, "last": last}
+    params = {"campaigns": [campaign.pk], "from": start, "to": end, **days_of}
     found = {(on, held_out): (buyers, int(spend)) for on, held_out, buyers, spend in _rows(sql, params)}
     span = [first + timedelta(days=i) for i in range((last - first).days + 1)]
     return tuple(

@@ -81,15 +81,16 @@ def test_arms_equal_a_naive_recount_of_random_purchases() -> None:
     assert result.extra is not None
     assert result.sent.units + result.held_out.units + 2 == result.books.audience == 43
     everybody = arms["accepted"] + arms["failed"] + arms["cancelled"]
+    ends_at = LAUNCH + timedelta(days=14)
     on_day = [
-        Receipt.objects.filter(customer__in=everybody, sold_on=day.on, kind="sale")
+        Receipt.objects.filter(customer__in=everybody, sold_on=day.on, sold_at__lt=ends_at, kind="sale")
         .values("customer")
         .distinct()
         .count()
         for day in result.by_day
     ]
     assert [day.buyers for day in result.by_day] == on_day
-    assert [day.offset for day in result.by_day] == list(range(-DAYS_BEFORE, 14))
+    assert [day.offset for day in result.by_day] == list(range(-DAYS_BEFORE, 15))
 
 
 def test_the_window_begins_with_the_draw_and_ends_before_the_same_hour_n_days_later() -> None:
@@ -99,6 +100,23 @@ def test_the_window_begins_with_the_draw_and_ends_before_the_same_hour_n_days_la
     for day, minor in ((-4, 1), (-3, 10), (-1, 100), (0, 1_000), (2, 10_000), (3, 100_000)):
         buys(customer, minor, day=day)
     assert report(campaign=campaign, now=NOW).sent == Arm(1, 1, 11_000, 110, 1)
+
+
+def test_the_days_of_the_plot_add_up_to_the_number_above_it() -> None:
+    """Purchases are made at noon: on the first day before the window begins, on the last before it ends."""
+    afternoon = LAUNCH.replace(hour=13)
+    campaign = a_campaign(launched_at=afternoon, attribution_days=3, holdout_percent=50)
+    customer, other = a_customer(), a_customer()
+    a_delivery(campaign, customer, assigned_at=afternoon)
+    a_delivery(campaign, other, "held_out", assigned_at=afternoon)
+    for day, minor in ((-1, 1), (0, 20), (1, 300), (3, 4_000), (4, 50_000)):
+        buys(customer, minor, day=day)
+        buys(other, 2 * minor, day=day)
+    result = report(campaign=campaign, now=NOW)
+    after = [day for day in result.by_day if day.offset >= 0]
+    assert [(day.offset, day.spend_minor) for day in after] == [(0, 0), (1, 300), (2, 0), (3, 4_000)]
+    assert sum(day.spend_minor for day in after) == result.sent.spend_minor
+    assert sum(day.held_out_spend_minor for day in after) == result.held_out.spend_minor == 8_600
 
 
 def test_books_balance_and_name_every_reason() -> None:
