@@ -1,5 +1,6 @@
 // The till: scan, choose, pay, all by keyboard. The server decides; this page keeps the cart and never loses it.
 
+import { asides, setAside, takeOut } from "./till-aside.js";
 import { cart, forget, save, startOver } from "./till-cart.js";
 import { combobox } from "./till-choose.js";
 import { add, line as sumOf, moneyWriter, tidy } from "./till-sums.js";
@@ -146,11 +147,15 @@ async function ask(url, options = {}) {
   return fetch(url, { ...options, headers: { Accept: "application/json", ...options.headers }, signal: AbortSignal.timeout(15000) });
 }
 
-/** Explain an answer that is none; `mending` are the buttons that help. */
-function explain(status, otherwise) {
-  if (status === 401) alertWith(words.loggedOut, [words.logIn, words.login]);
-  else if (status === 403) alertWith(words.reload, [words.load, () => location.reload()]);
-  else alertWith(otherwise);
+/** A 403 whose page is that of templates/403_csrf.html: loading anew helps. Any other is a missing permission. */
+const isStale = (status, text) => status === 403 && text.includes("data-stale-page");
+
+/** Explain an answer that is none, by its status and text. */
+function explain(status, text, otherwise, ...actions) {
+  if (status === 401) alertWith(words.loggedOut, [words.logIn, words.login], ...actions);
+  else if (isStale(status, text)) alertWith(words.reload, [words.load, () => location.reload()], ...actions);
+  else if (status === 403) alertWith(words.refused, ...actions);
+  else alertWith(otherwise, ...actions);
 }
 
 /* ---- Scanning ------------------------------------------------------------------------------------------------- */
@@ -172,7 +177,7 @@ async function take(code, quantity) {
     const answer = await ask(`${words.scanUrl}?q=${encodeURIComponent(code)}`);
     if (!answer.ok) {
       giveBack(code);
-      return explain(answer.status, words.offlineLookUp);
+      return explain(answer.status, await answer.text(), words.offlineLookUp);
     }
     found = await answer.json();
   } catch {
@@ -201,7 +206,7 @@ function giveBack(code) {
 async function chooseCustomer(pk) {
   nextSale();
   const answer = await ask(`${$("customer-card").dataset.url}${pk}/`).catch(() => null);
-  if (!answer?.ok) return explain(answer?.status, words.offlineLookUp);
+  if (!answer?.ok) return explain(answer?.status, (await answer?.text()) ?? "", words.offlineLookUp);
   $("customer-card").innerHTML = await answer.text();
   customerChosen();
   return undefined;
@@ -272,28 +277,49 @@ function pointAt(index, wrong) {
 let again = null;
 let tries = 0;
 
+const TRIES_BEFORE_ASIDE = 3;
+const LATER = new Set([408, 425, 429]);
+
+const post = (text) => ask(words.saleUrl, {
+  method: "POST",
+  body: text,
+  headers: { "Content-Type": "application/json", "X-CSRFToken": csrf() },
+});
+
 /** Send what is pending until there is an answer: the key in it makes any number of sendings one sale. */
 async function send() {
   clearTimeout(again);
-  let answer;
-  try {
-    answer = await ask(words.saleUrl, {
-      method: "POST",
-      body: cart.pending,
-      headers: { "Content-Type": "application/json", "X-CSRFToken": csrf() },
-    });
-  } catch {
-    return sendLater();
+  const { key, pending } = cart;
+  const answer = await post(pending).catch(() => null);
+  const text = await answer?.text().catch(() => null);
+  if (cart.pending !== pending) {
+    // It was set aside, or answered, while this was under way.
+    if (answer?.ok) takeOut(key);
+    return drawAsides();
   }
-  if (answer.ok) return done(await answer.text());
-  if (answer.status === 422 || answer.status === 409) return refused(await answer.json());
-  if (answer.status === 401 || answer.status === 403) return explain(answer.status);
-  return sendLater();
+  if (text == null) return sendLater();
+  if (answer.ok) return done(text);
+  if (answer.status === 401 || isStale(answer.status, text)) return explain(answer.status, text, "", [words.setAside, putAside]);
+  return isRefusal(answer.status) ? refused(refusal(answer.status, text)) : sendLater();
+}
+
+/** Whether sending the same again would be answered the same. */
+const isRefusal = (status) => status >= 400 && status < 500 && !LATER.has(status);
+
+function refusal(status, text) {
+  try {
+    const { message, clash } = JSON.parse(text);
+    if (message) return { message, clash };
+  } catch {
+    // A page instead of our own words.
+  }
+  return { message: status === 403 ? words.refused : say(words.notTaken, { status }) };
 }
 
 function sendLater() {
   tries += 1;
-  alertWith(words.offline, [words.again, send]);
+  const aside = tries < TRIES_BEFORE_ASIDE ? [] : [[words.setAside, putAside]];
+  alertWith(words.offline, [words.again, send], ...aside);
   again = setTimeout(send, Math.min(2000 * 2 ** (tries - 1), 30000));
 }
 
@@ -304,6 +330,54 @@ function refused({ message, clash }) {
   drawSums();
   if (clash) alertWith(message, [words.newSale, dropSale]);
   else alertWith(message);
+}
+
+/* ---- Sales set aside ------------------------------------------------------------------------------------------ */
+
+function putAside() {
+  if (!cart.pending || !setAside(cart)) return;
+  clearTimeout(again);
+  tries = 0;
+  dropSale();
+  drawAsides();
+}
+
+function drawAsides() {
+  const count = asides().length;
+  $("aside").hidden = !count;
+  $("aside-count").textContent = count === 1 ? words.asideOne : say(words.asideMany, { n: count });
+}
+
+/** Send each once more; one that is refused may be opened and mended. `quietly` says nothing of those that stay. */
+async function sendAsides(quietly = false) {
+  $("aside-send").disabled = true;
+  for (const one of asides()) {
+    const answer = await post(one.pending).catch(() => null);
+    const text = (await answer?.text().catch(() => "")) ?? "";
+    if (answer?.ok) takeOut(one.key);
+    else if (!quietly) explainAside(one, answer?.status, text);
+  }
+  $("aside-send").disabled = false;
+  drawAsides();
+  if (!asides().length) announce(words.asideSent);
+}
+
+function explainAside(one, status, text) {
+  if (status === 401 || isStale(status, text)) return explain(status, text);
+  if (!isRefusal(status)) return alertWith(words.asideStays);
+  return alertWith(refusal(status, text).message, [words.openAside, () => openAside(one)]);
+}
+
+/** Take one up again as the sale at hand, to be mended or dropped. The sale at hand has to be finished first. */
+function openAside({ key, customer, lines }) {
+  if (cart.lines.length || cart.pending) return alertWith(words.asideFinish);
+  dropSale();
+  Object.assign(cart, { key, customer, lines, pending: null });
+  save();
+  takeOut(key);
+  drawAsides();
+  draw();
+  return customer ? chooseCustomer(customer.id) : undefined;
 }
 
 function done(html) {
@@ -493,11 +567,13 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
     else scan.focus();
   }
 });
-document.body.addEventListener("htmx:responseError", (event) => explain(event.detail.xhr.status, words.offlineLookUp));
+document.body.addEventListener("htmx:responseError", (event) => explain(event.detail.xhr.status, event.detail.xhr.responseText, words.offlineLookUp));
 for (const name of ["htmx:sendError", "htmx:timeout"]) {
   document.body.addEventListener(name, () => alertWith(words.offlineLookUp));
 }
 window.addEventListener("online", () => { if (cart.pending) send(); });
+
+$("aside-send").addEventListener("click", () => sendAsides());
 
 /* ---- Start, or go on after a reload --------------------------------------------------------------------------- */
 
@@ -505,5 +581,7 @@ draw();
 showCustomer();
 if (cart.customer) chooseCustomer(cart.customer.id);
 if (cart.pending) send();
+drawAsides();
+if (asides().length) sendAsides(true);
 scan.focus();
 document.body.dataset.ready = "";

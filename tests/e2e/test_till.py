@@ -251,6 +251,62 @@ def test_a_server_in_trouble_is_asked_again_by_itself(till: Page) -> None:
 
 
 @pytest.mark.console_errors_expected
+@pytest.mark.parametrize("status", [400, 404, 413])
+def test_a_sale_that_no_repetition_would_help_gives_the_cart_back(till: Page, status: int) -> None:
+    scan(till, MILK)
+    lines(till, 1)
+    till.route("**/till/sales/", lambda route: route.fulfill(status=status, body="<p>no</p>"))
+    till.keyboard.press("F8")
+    expect(till.locator("#message")).to_contain_text(f"did not take this sale ({status})")
+    till.unroute("**/till/sales/")
+    expect(till.locator("#start-over")).to_be_visible()
+
+    till.keyboard.press("F8")
+    paid(till)
+    assert Receipt.objects.count() == 1
+
+
+@pytest.mark.console_errors_expected
+def test_a_sale_the_server_breaks_on_is_set_aside_and_sent_later_under_its_own_key(till: Page) -> None:
+    scan(till, CARD, CHEDDAR)
+    expect(till.locator(".who-name")).to_be_visible()
+    lines(till, 1)
+    till.route("**/till/sales/", lambda route: route.fulfill(status=500, body="broken"))
+    till.keyboard.press("F8")
+    till.get_by_role("button", name="Set this sale aside").click(timeout=20_000)
+    expect(till.locator("#aside")).to_contain_text("1 sale set aside")
+    till.unroute("**/till/sales/")
+
+    scan(till, MILK)
+    lines(till, 1)
+    till.keyboard.press("F9")
+    paid(till)
+    assert "Marta" not in till.evaluate("localStorage.getItem('regulars-till-aside')")
+    till.get_by_role("button", name="Send again", exact=True).click()
+    expect(till.locator("#aside")).to_be_hidden()
+
+    totals = Receipt.objects.order_by("id").values_list("total_minor", "payment", "customer__last_name")
+    assert list(totals) == [(129, "cash", None), (1890, "card", "Kalniņa")]
+
+
+@pytest.mark.console_errors_expected
+def test_a_permission_taken_away_is_not_called_an_old_page(till: Page) -> None:
+    scan(till, MILK)
+    lines(till, 1)
+    user = User.objects.get(username="anna")
+    held = list(user.user_permissions.all())
+    user.user_permissions.clear()
+    with till.expect_response("**/till/sales/"):  # a search may be under way, which is refused too
+        till.keyboard.press("F8")
+    expect(till.locator("#message")).to_contain_text("You may not do this")
+
+    user.user_permissions.set(held)
+    till.context.clear_cookies(name="csrftoken")
+    till.keyboard.press("F8")
+    expect(till.locator("#message")).to_contain_text("The page is out of date")
+
+
+@pytest.mark.console_errors_expected
 def test_a_session_that_ended_keeps_the_sale_through_the_log_in(till: Page, live_server: LiveServer) -> None:
     scan(till, MILK)
     lines(till, 1)
