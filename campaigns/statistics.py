@@ -18,7 +18,7 @@ _SETTLED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class Standing:
     """A campaign and how many of its audience are settled, one way or another."""
 
     campaign: Campaign
@@ -32,7 +32,7 @@ class Progress:
         return self.settled / self.audience if self.audience else 0.0
 
 
-def in_flight(*, now: datetime, finished_days: int = 28) -> list[Progress]:
+def in_flight(*, now: datetime, finished_days: int = 28) -> list[Standing]:
     """Campaigns not yet over, and those finished lately, the most urgent first. Two queries."""
     rank = {
         Campaign.Status.PAUSED: 0,
@@ -54,13 +54,13 @@ def in_flight(*, now: datetime, finished_days: int = 28) -> list[Progress]:
     for campaign_id, status, number, unclear in rows:
         counts[campaign_id].append((status, number, unclear))
     return [
-        _progress(campaign, counts[campaign.pk])
+        _standing(campaign, counts[campaign.pk])
         for campaign in sorted(campaigns, key=lambda one: (rank[Campaign.Status(one.status)], -one.pk))
     ]
 
 
-def _progress(campaign: Campaign, rows: list[tuple[str, int, int]]) -> Progress:
-    return Progress(
+def _standing(campaign: Campaign, rows: list[tuple[str, int, int]]) -> Standing:
+    return Standing(
         campaign=campaign,
         audience=sum(number for _status, number, _unclear in rows),
         settled=sum(number for status, number, _unclear in rows if status in _SETTLED),

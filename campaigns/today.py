@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campaigns.models import Campaign
-from campaigns.statistics import Progress
+from campaigns.statistics import Standing
 from crm.models import Job
 from crm.templatetags.regulars import count
 from personas.models import Persona
@@ -34,7 +34,7 @@ class Thing:
     tone: str = "accent"
 
 
-def things(request: HttpRequest, *, now: datetime, segments: list[Growth], campaigns: list[Progress]) -> list[Thing]:
+def things(request: HttpRequest, *, now: datetime, segments: list[Growth], campaigns: list[Standing]) -> list[Thing]:
     """What is worth doing today, the most urgent first."""
     user: Any = request.user
     found: list[Thing] = []
@@ -51,7 +51,7 @@ def things(request: HttpRequest, *, now: datetime, segments: list[Growth], campa
     return found + _beginnings(user, campaigns) + _unheard(user)
 
 
-def _stuck_campaigns(campaigns: list[Progress]) -> list[Thing]:
+def _stuck_campaigns(campaigns: list[Standing]) -> list[Thing]:
     found = []
     for one in campaigns:
         link = _campaign_link(one.campaign)
@@ -116,7 +116,7 @@ def segment_links(segment_ids: Iterable[int]) -> dict[int, str]:
     }
 
 
-def _waiting_campaigns(campaigns: list[Progress]) -> list[Thing]:
+def _waiting_campaigns(campaigns: list[Standing]) -> list[Thing]:
     found = []
     for one in campaigns:
         if one.campaign.status == Campaign.Status.DRAFT:
@@ -143,7 +143,7 @@ def _waiting_campaigns(campaigns: list[Progress]) -> list[Thing]:
     return found
 
 
-def _results(now: datetime, campaigns: list[Progress]) -> list[Thing]:
+def _results(now: datetime, campaigns: list[Standing]) -> list[Thing]:
     """Campaigns whose days in which purchases count ended within the last week."""
     found = []
     for one in campaigns:
@@ -163,7 +163,7 @@ def _results(now: datetime, campaigns: list[Progress]) -> list[Thing]:
     return found
 
 
-def _beginnings(user: Any, campaigns: list[Progress]) -> list[Thing]:
+def _beginnings(user: Any, campaigns: list[Standing]) -> list[Thing]:
     """What a shop that sells already has not begun with yet."""
     offers = [
         (

@@ -8,15 +8,16 @@ from campaigns.models import Variant
 from campaigns.placeholders import CATALOGUE
 from campaigns.rendering import compile_variant
 from crm.models import CustomerProfile, Shop
-from tests.crm.builders import a_category, a_customer, a_product, a_receipt
+from tests.crm import make
+from tests.crm.make import a_customer, a_product, a_receipt
 
 pytestmark = pytest.mark.django_db
 
 
 def test_context_names_the_dearest_thing_of_the_newest_sale() -> None:
     Shop.objects.create(name="Bean & Co", address="1 Main Street\n\nSpringfield ", website="https://bean.example.com")
-    coffee = a_product("Coffee", a_category("Food > Drinks"))
-    sugar = a_product("Sugar", a_category("Food"))
+    coffee = a_product("Coffee", make.category("Food > Drinks"))
+    sugar = a_product("Sugar", make.category("Food"))
     anna = a_customer(first_name="Anna", last_name="Bell", city="Springfield", language="fi")
     CustomerProfile.objects.create(customer=anna, points=70)
     a_receipt(anna, [(sugar, "9", 9_000)], sold_on=date(2026, 4, 1))
@@ -32,7 +33,7 @@ def test_context_names_the_dearest_thing_of_the_newest_sale() -> None:
                 "language": "fi",
                 "points": 70,
             },
-            "last_purchase": {"product": "Coffee", "category": "Drinks", "on": "14. toukokuuta 2026", "store": "main"},
+            "last_purchase": {"product": "Coffee", "category": "Drinks", "on": "14. toukokuuta 2026", "store": "Main"},
             "shop": {
                 "name": "Bean & Co",
                 "address": "1 Main Street, Springfield",

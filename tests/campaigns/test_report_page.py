@@ -10,7 +10,7 @@ from django.urls import reverse
 from campaigns.models import Campaign, Coupon, Redemption
 from crm.models import Household
 from tests.campaigns.test_results import LAUNCH, a_campaign, a_delivery, buys
-from tests.crm.builders import a_customer
+from tests.crm.make import a_customer
 from tests.support.people import person
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from campaigns.models import Campaign, Coupon, Delivery, Redemption, TrackedEven
 from campaigns.results import DAYS_BEFORE, Arm, Coupons, Responses, difference, report
 from campaigns.verdict import verdict
 from crm.models import Customer, Household, Receipt, ReceiptKind
-from tests.crm.builders import a_customer, a_product, a_receipt
+from tests.crm.make import a_customer, a_product, a_receipt
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from tests.config.test_security import PRODUCTION
 ROOT = Path(__file__).resolve().parent.parent.parent
 OPERATIONS = ROOT / "docs" / "operations.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-_READ = re.compile(r"\benv\.(?:text|flag|number|words|time_zone)\(\s*\"([A-Z_]+)\"")
+_READ = re.compile(r"\benv\.(?:text|flag|number|words|time_zone|site_url)\(\s*\"([A-Z_]+)\"")
 _READ_BY_TESTS = re.compile(r"os\.environ\.get\(\"(REGULARS_[A-Z_]+)\"")
 _IN_SCRIPT = re.compile(r"\$\{([A-Z_]+)[:}]")
 _ROW = re.compile(r"^\| `([A-Z_]+)` \| (yes)?", re.MULTILINE)

@@ -1,13 +1,15 @@
 """Rows that tests of the records need, made the way the application makes them."""
 
+import hashlib
 import itertools
 import uuid
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from crm import customers, sales
-from crm.models import Category, Customer, LoyaltyCard, Product, Receipt, Store
+from crm.models import Category, Customer, LoyaltyCard, Product, Receipt, ReceiptKind, ReceiptLine, Store
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 _numbers = itertools.count(1)
@@ -71,3 +73,56 @@ def sale(*lines: sales.SaleLine, **fields: Any) -> sales.Sale:
 def receipt(*lines: sales.SaleLine, **fields: Any) -> Receipt:
     now = fields.pop("now", NOW)
     return sales.record_sale(sale=sale(*lines, **fields), by=None, now=now)
+
+
+# Rows as they stand in the tables, without anything that the application does along with them.
+
+
+def a_product(sku: str, category: Category | None = None) -> Product:
+    """The product of this SKU and name, without a price or a text to search."""
+    return Product.objects.get_or_create(sku=sku, defaults={"name": sku, "category": category})[0]
+
+
+def a_customer(**fields: object) -> Customer:
+    """A customer as a row alone: no profile, no text to search, no mark."""
+    return Customer.objects.create(**{"number": f"C{next(_numbers)}", **fields})
+
+
+def a_receipt(
+    customer: Customer | None,
+    lines: Sequence[tuple[Product, str, int]],
+    *,
+    sold_on: date,
+    kind: str = ReceiptKind.SALE,
+    discount_minor: int = 0,
+) -> Receipt:
+    """A receipt as it stands in the tables, without its effect on any profile. Lines are (product, quantity, minor)."""
+    number = f"R{next(_numbers)}"
+    is_return = kind == ReceiptKind.RETURN
+    receipt = Receipt.objects.create(
+        source="test",
+        external_id=number,
+        kind=kind,
+        content_hash=hashlib.sha256(number.encode()).digest(),
+        store=store(),
+        customer=customer,
+        sold_at=datetime.combine(sold_on, time(12), UTC),
+        sold_on=sold_on,
+        total_minor=sum(minor for _, _, minor in lines),
+        discount_minor=discount_minor,
+    )
+    ReceiptLine.objects.bulk_create(
+        ReceiptLine(
+            receipt=receipt,
+            position=position,
+            product=product,
+            customer=customer,
+            sold_on=sold_on,
+            is_return=is_return,
+            quantity=Decimal(quantity),
+            unit_price=Decimal(0),
+            total_minor=minor,
+        )
+        for position, (product, quantity, minor) in enumerate(lines, 1)
+    )
+    return receipt

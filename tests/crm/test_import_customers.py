@@ -20,7 +20,7 @@ from crm.models import (
     LoyaltyCard,
     Suppression,
 )
-from tests.crm.builders import a_customer
+from tests.crm.make import a_customer
 
 pytestmark = pytest.mark.django_db
 

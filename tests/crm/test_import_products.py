@@ -7,7 +7,8 @@ import pytest
 from crm import profiles
 from crm.importing import ImportResult, import_file
 from crm.models import Category, ChangeMark, CustomerCategory, Household, Product
-from tests.crm.builders import a_category, a_customer, a_product, a_receipt
+from tests.crm import make
+from tests.crm.make import a_customer, a_product, a_receipt
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +71,7 @@ def test_what_cannot_be_a_product_is_refused_alone(tmp_path: Path) -> None:
 
 def test_a_product_that_moves_takes_its_past_sales_along(tmp_path: Path) -> None:
     ann = a_customer()
-    receipt = a_receipt(ann, [(a_product("m1", a_category("Food")), "2", 500)], sold_on=date(2026, 3, 2))
+    receipt = a_receipt(ann, [(a_product("m1", make.category("Food")), "2", 500)], sold_on=date(2026, 3, 2))
     profiles.apply_receipts(receipt_ids=[receipt.pk])
     imported("products", tmp_path, HEADER, "m1,Milk,Drinks > Milk,,,")
     assert dict(CustomerCategory.objects.values_list("category__path", "spend_minor")) == {

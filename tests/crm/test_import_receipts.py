@@ -28,7 +28,7 @@ from crm.models import (
     ReceiptLine,
     Store,
 )
-from tests.crm.builders import a_customer
+from tests.crm.make import a_customer
 
 pytestmark = pytest.mark.django_db
 

@@ -27,7 +27,8 @@ from crm.models import (
     ReceiptLine,
 )
 from crm.profiles import Difference
-from tests.crm.builders import a_category, a_customer, a_product, a_receipt
+from tests.crm import make
+from tests.crm.make import a_customer, a_product, a_receipt
 
 DAY = date(2026, 3, 2)
 
@@ -106,7 +107,7 @@ class AnyOrderOfReceipts(TestCase):
     def setUpTestData(cls) -> None:
         cls.customers = [a_customer() for _ in range(3)]
         paths = ["Food > Dairy > Milk", "Food > Dairy", "Food", "Home"]
-        cls.products = [a_product(path, a_category(path)) for path in paths] + [a_product("none")]
+        cls.products = [a_product(path, make.category(path)) for path in paths] + [a_product("none")]
 
     @settings(max_examples=40, deadline=None)
     @given(receipts=RECEIPTS, cuts=CUTS)
@@ -143,7 +144,7 @@ class AnyOrderOfReceipts(TestCase):
 
 @pytest.mark.django_db
 def test_differences_name_the_customer_category_and_value() -> None:
-    dairy = a_category("Food > Dairy")
+    dairy = make.category("Food > Dairy")
     assert dairy.parent is not None
     ann, bob = a_customer(), a_customer()
     receipt = a_receipt(ann, [(a_product("milk", dairy), "1", 250)], sold_on=DAY)
@@ -206,7 +207,7 @@ def test_recount_of_some_customers_leaves_the_others_alone() -> None:
     ann, bob = a_customer(), a_customer()
     CustomerProfile.objects.create(customer=ann, receipts=9)
     CustomerProfile.objects.create(customer=bob, receipts=9)
-    CustomerCategory.objects.create(customer=bob, category=a_category("Food"))
+    CustomerCategory.objects.create(customer=bob, category=make.category("Food"))
     profiles.recount(customer_ids=[])
     profiles.recount(customer_ids=[ann.pk])
     assert list(CustomerProfile.objects.order_by("customer").values_list("receipts", flat=True)) == [0, 9]
@@ -247,7 +248,7 @@ def test_every_mark_is_a_new_row() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_two_transactions_on_the_same_customers_neither_deadlock_nor_lose() -> None:
-    milk = a_product("milk", a_category("Food > Dairy"))
+    milk = a_product("milk", make.category("Food > Dairy"))
     ann, bob = a_customer(), a_customer()
     rounds = 15
     start = threading.Barrier(3)

@@ -12,7 +12,8 @@ from pytest_django.live_server_helper import LiveServer
 from crm import profiles
 from segments import domain, refresh
 from segments.models import Segment
-from tests.crm.builders import a_category, a_customer, a_product, a_receipt
+from tests.crm import make
+from tests.crm.make import a_customer, a_product, a_receipt
 from tests.segments.test_rules import a_rule, ask
 from tests.segments.worlds import NOW
 
@@ -24,7 +25,7 @@ def shop(transactional_db: None) -> None:
     """Five customers, of whom three bought milk and one of those bread too."""
     user = User.objects.create_user("marketing", password="marketing-demo-pass", is_staff=True)
     user.groups.add(Group.objects.get(name="Marketing"))
-    milk, bread = a_product("milk", a_category("Food > Milk")), a_product("bread", a_category("Food > Bread"))
+    milk, bread = a_product("milk", make.category("Food > Milk")), a_product("bread", make.category("Food > Bread"))
     for number, products in enumerate([[milk], [milk], [milk, bread], [bread], []]):
         customer = a_customer(first_name=f"Ilze{number}", city="Riga" if number % 2 else "Tartu")
         if products:

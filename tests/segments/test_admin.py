@@ -13,7 +13,8 @@ from crm import profiles
 from crm.models import Customer
 from segments import builder, domain, refresh
 from segments.models import Membership, Segment
-from tests.crm.builders import a_category, a_customer, a_product, a_receipt
+from tests.crm import make
+from tests.crm.make import a_customer, a_product, a_receipt
 from tests.segments.test_rules import a_rule, ask
 from tests.segments.worlds import NOW, TODAY
 
@@ -120,12 +121,12 @@ def test_preview_says_where_each_mistake_is(marketing: Client) -> None:
 
 
 def test_values_are_offered_with_their_counts(marketing: Client) -> None:
-    food = a_category("Food > Milk")
+    food = make.category("Food > Milk")
     milk = a_product("milk-1", food)
     for city, words in (("Riga", ["chess"]), ("Riga", ["chess", "skiing"]), ("Ogre", []), ("", [])):
         customer = a_customer(city=city, interests=words)
         a_receipt(customer, [(milk, "1", 100)], sold_on=TODAY)
-    a_category("Food > Bread")
+    make.category("Food > Bread")
     profiles.recount()
     assert values(marketing, attribute="city", text="r") == [
         {"value": "Riga", "label": "Riga", "count": 2},
@@ -138,7 +139,7 @@ def test_values_are_offered_with_their_counts(marketing: Client) -> None:
         {"value": "Food > Bread", "label": "Food > Bread", "count": 0},
     ]
     assert values(marketing, filter="product", text="milk-1") == [{"value": "milk-1", "label": "milk-1", "count": None}]
-    assert values(marketing, filter="store", text="") == [{"value": "main", "label": "main", "count": None}]
+    assert values(marketing, filter="store", text="") == [{"value": "main", "label": "Main", "count": None}]
 
 
 def test_what_is_no_question_is_refused(marketing: Client) -> None:
@@ -211,7 +212,7 @@ def test_lists_take_as_many_queries_for_three_as_for_one(
 
 
 def test_page_of_a_segment_says_how_to_reach_its_members_and_what_sets_them_apart(marketing: Client) -> None:
-    milk, nails = a_product("milk", a_category("Milk")), a_product("nails", a_category("Nails"))
+    milk, nails = a_product("milk", make.category("Milk")), a_product("nails", make.category("Nails"))
     for number in range(30):
         customer = a_customer(city="Riga" if number < 12 else "Tartu", preferred_channel="sms" if number < 5 else "")
         bought = [milk, nails] if number < 12 else [nails]

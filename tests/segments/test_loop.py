@@ -10,7 +10,8 @@ import pytest
 from crm.sales import Sale, SaleLine, record_sale
 from segments import domain
 from segments.models import Membership, Segment
-from tests.crm.builders import a_category, a_customer, a_product, a_store
+from tests.crm import make
+from tests.crm.make import a_customer, a_product
 from tests.segments.test_rules import a_rule, ask
 from tests.support.workers import WorkerFactory
 
@@ -29,8 +30,8 @@ def seconds_until(happened: Callable[[], bool]) -> float:
 def test_sale_moves_the_customer_within_seconds(
     celery_worker_process: WorkerFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    milk = a_product("milk", a_category("Food > Milk"))
-    customer, store = a_customer(), a_store()
+    milk = a_product("milk", make.category("Food > Milk"))
+    customer, store = a_customer(), make.store()
     bought = domain.create_segment(
         name="Milk", rule=a_rule(ask("bought", "is", True, category="Milk", last="7 days")), by=None
     )

@@ -15,7 +15,8 @@ from crm.models import Category, ChangeMark, Customer
 from segments import domain, refresh, tasks
 from segments.models import Membership, MembershipEvent, Segment
 from segments.rules import describe, parse
-from tests.crm.builders import a_category, a_customer, a_product, a_receipt
+from tests.crm import make
+from tests.crm.make import a_customer, a_product, a_receipt
 from tests.segments.test_rules import a_rule, ask
 from tests.segments.worlds import NOW, TODAY
 
@@ -98,7 +99,7 @@ def test_mark_brings_a_customer_into_every_segment_at_once() -> None:
 @pytest.mark.django_db
 def test_statements_do_not_grow_with_segments_or_customers(django_assert_num_queries: Callable[..., Any]) -> None:
     people = [a_customer(city="Tartu") for _ in range(5)]
-    a_category("Food > Milk")
+    make.category("Food > Milk")
     for number in range(5):
         a_segment(a_rule({"or": [ask("city", "=", "Riga"), ask("bought", "is", True, category="Milk")]}), f"S{number}")
     refresh.refresh_due(now=NOW)
@@ -113,7 +114,7 @@ def test_statements_do_not_grow_with_segments_or_customers(django_assert_num_que
 @pytest.mark.django_db
 def test_time_alone_lets_a_customer_leave_and_downtime_is_caught_up_with() -> None:
     customer = a_customer()
-    milk = a_product("milk", a_category("Food"))
+    milk = a_product("milk", make.category("Food"))
     a_receipt(customer, [(milk, "1", 100)], sold_on=TODAY)
     segment = a_segment(a_rule(ask("bought", "is", True, last="7 days", category="Food")))
     refresh.refresh_due(now=NOW)
@@ -149,7 +150,7 @@ def test_mark_all_evaluates_everybody_anew() -> None:
 
 @pytest.mark.django_db
 def test_broken_segment_keeps_its_members_says_why_and_harms_no_other() -> None:
-    category = a_category("Food")
+    category = make.category("Food")
     customer = a_customer(city="Tartu")
     broken = a_segment(a_rule({"not": ask("bought", "is", True, category="Food")}), "Broken")
     sound = a_segment(name="Sound")
@@ -162,7 +163,7 @@ def test_broken_segment_keeps_its_members_says_why_and_harms_no_other() -> None:
     assert broken.last_error == "There is no category “Food”."
     refresh.refresh_due(now=NOW)
     assert refresh.refresh_due(now=NOW) == 0  # not again at once
-    a_category("Food")
+    make.category("Food")
     refresh.refresh_due(now=NOW + refresh.BACKOFF)
     broken.refresh_from_db()
     assert (broken.last_error, broken.members_count) == ("", 1)
@@ -170,7 +171,7 @@ def test_broken_segment_keeps_its_members_says_why_and_harms_no_other() -> None:
 
 @pytest.mark.django_db
 def test_renamed_category_stays_itself() -> None:
-    food, milk = a_category("Food"), a_category("Food > Milk")
+    food, milk = make.category("Food"), make.category("Food > Milk")
     customer = a_customer()
     a_receipt(customer, [(a_product("milk", milk), "1", 100)], sold_on=TODAY)
     node = {"not": {"or": [{"and": [ask("bought", "is", False, category="Food > Milk", last="9 days")]}]}}

@@ -7,7 +7,8 @@ from crm.sources import text
 from segments import domain
 from segments.compile import customers
 from segments.rules import MAX_DEPTH, RuleError, describe, dump, parse
-from tests.crm.builders import a_category, a_customer
+from tests.crm import make
+from tests.crm.make import a_customer
 from tests.segments.worlds import NOW
 from tests.support.words import in_brackets
 
@@ -173,7 +174,7 @@ def test_one_declaration_is_enough_for_a_new_attribute() -> None:
 
 @pytest.mark.django_db
 def test_names_are_looked_up_and_must_be_clear() -> None:
-    milk, other = a_category("Food > Milk"), a_category("Cosmetics > Milk")
+    milk, other = make.category("Food > Milk"), make.category("Cosmetics > Milk")
 
     def check(word: str) -> None:
         domain.checked(a_rule(ask("bought", "is", True, category=word)))

@@ -18,7 +18,8 @@ from crm.models import (
     SalesChannel,
     Store,
 )
-from tests.crm.builders import a_category, a_product, a_store
+from tests.crm import make
+from tests.crm.make import a_product
 
 TODAY = date(2027, 3, 1)
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -35,12 +36,12 @@ class World:
 
     def __init__(self, seed: int, customers: int = 10) -> None:
         self.random = random.Random(seed)
-        categories = {path: a_category(path) for path in CATEGORIES}
+        categories = {path: make.category(path) for path in CATEGORIES}
         homes = ("Food > Dairy > Milk", "Food > Dairy", "Food", "Tools", None)
         self.products = [
             a_product(sku, categories[home] if home else None) for sku, home in zip(SKUS, homes, strict=True)
         ]
-        self.stores = [a_store(code) for code in STORES]
+        self.stores = [make.store(code) for code in STORES]
         self.customers = Customer.objects.bulk_create(self._customer(number) for number in range(customers))
         self.receipts = 0
         for customer in self.customers[: -customers // 5]:  # some never bought, and have no profile row
