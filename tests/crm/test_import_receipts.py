@@ -1,14 +1,11 @@
 import csv
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
@@ -230,35 +227,6 @@ def test_a_bad_cell_is_named_with_its_row_and_reason(import_rows: Import, cells:
     assert receipts() == [("good", "sale", 250, 0)]
 
 
-def test_bytes_that_are_not_utf8_refuse_their_row_and_survive_in_the_error_file(tmp_path: Path) -> None:
-    path = tmp_path / "latin.csv"
-    path.write_bytes(
-        b"receipt_id,sold_at,sku,product,quantity,line_total\n"
-        b"1,2026-03-02 10:00,a,K\xe4se,1,2\n"
-        b"2,2026-03-02 10:00,b,Bread,1,2\n"
-    )
-    result = import_file(kind="receipts", path=path, now=NOW)
-    assert (result.created, result.refused) == (1, 1)
-    assert result.errors_file is not None
-    assert (
-        b"1,2026-03-02 10:00,a,K\xe4se,1,2,row 2: product: is not written in UTF-8." in result.errors_file.read_bytes()
-    )
-
-
-@pytest.mark.parametrize("stray", ['4,2026-03-02 10:00,a,"Oops,1,2', '4,2026-03-02 10:00,a,"Oo"ps,1,2'])
-def test_a_stray_quotation_mark_costs_its_own_row_only(tmp_path: Path, stray: str) -> None:
-    path = tmp_path / "quotes.csv"
-    good = [f'{n},2026-03-02 10:00,a,"Bread, white",1,2' for n in (1, 2)]
-    late = [f'{n},2026-03-02 10:00,a,"Two\nlines",1,2' for n in (5, 6)]
-    path.write_text("\n".join(["receipt_id,sold_at,sku,product,quantity,line_total", *good, stray, *late, ""]))
-    result = import_file(kind="receipts", path=path, now=NOW)
-    assert (result.rows, result.created, result.refused) == (5, 4, 1)
-    assert [receipt_id for receipt_id, *_ in receipts()] == ["1", "2", "5", "6"]
-    [(receipt_id, reason)] = refused(result)
-    assert receipt_id == "4"
-    assert reason == "row 4: a quotation mark in it does not belong there, or is never closed."
-
-
 def test_a_row_with_too_few_cells_refuses_its_receipt(import_rows: Import) -> None:
     result = import_rows([row(), row()[:-1], row("2"), [], ["", "", ""], [""] * len(HEADER)])
     assert (result.rows, result.created, result.refused) == (3, 1, 1)
@@ -411,53 +379,6 @@ def test_receipts_of_merged_and_erased_customers_and_by_card(import_rows: Import
     assert profiles.differences(customer_ids=[survivor.pk]) == []
 
 
-def test_delimiters_and_a_byte_order_mark_are_recognised(tmp_path: Path) -> None:
-    for number, delimiter in enumerate(",;\t|"):
-        path = tmp_path / "export.csv"
-        lines = ["Receipt ID,sold-at,sku,quantity,line_total", f"{number},2026-03-02 10:00,a,1,2", "bad,,a,1,2"]
-        path.write_text("\n".join(lines).replace(",", delimiter), encoding="utf-8-sig")
-        result = import_file(kind="receipts", path=path, now=NOW)
-        assert (result.created, result.refused) == (1, 1)
-        assert result.errors_file is not None
-        head, bad = result.errors_file.read_bytes().splitlines()
-        assert (
-            head
-            == (
-                "\ufeff" + delimiter.join(["Receipt ID", "sold-at", "sku", "quantity", "line_total", "refused_because"])
-            ).encode()
-        )
-        assert bad.startswith(f"bad{delimiter}{delimiter}a".encode())
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "is empty."),
-        (b"receipt_id,sold_at,sku,quantity\n", "There is neither a column “unit_price” nor “line_total”."),
-        (b"receipt_id,sold_at,sku,line_total\n", "The column “quantity” is missing."),
-        (b"receipt_id,sold_at,sku,quantity,line_totl\n", "The column “line_totl” is unknown; is it “line_total”?"),
-        (
-            b"receipt_id,sold_at,sku,quantity,line_total,xyzzy\n",
-            "The column “xyzzy” is unknown; known are: receipt_id,",
-        ),
-        (b"receipt_id,sold_at,sku,sku,quantity,line_total\n", "The column “sku” is there twice."),
-        (b"receipt_id,sold_at,sku,quantity,line_total,\n", "Column 6 has no name."),
-    ],
-)
-def test_a_file_that_cannot_be_understood_is_refused_as_a_whole(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "receipts.csv"
-    path.write_bytes(content)
-    with pytest.raises(FileRefused) as refusal:
-        import_file(kind="receipts", path=path, now=NOW)
-    assert message in str(refusal.value)
-    assert not Receipt.objects.exists()
-
-
-def test_a_missing_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileRefused, match="cannot be read: No such file or directory"):
-        import_file(kind="receipts", path=tmp_path / "none.csv", now=NOW)
-
-
 def test_an_error_file_that_cannot_be_written_leaves_nothing_imported(import_rows: Import, tmp_path: Path) -> None:
     with pytest.raises(FileRefused, match="nothing was imported"):
         import_rows([row(), row("2", quantity="x")], errors_path=tmp_path / "no folder" / "errors.csv")
@@ -467,33 +388,6 @@ def test_many_changed_customers_leave_one_mark_for_all(import_rows: Import, monk
     monkeypatch.setattr(marks, "MANY", 3)
     import_rows([row(str(number), customer_id=str(number)) for number in range(3)])
     assert list(ChangeMark.objects.values_list("customer_id", flat=True)) == [None]
-
-
-def test_the_command_prints_json_only_and_exits_with_1_when_a_row_was_refused(tmp_path: Path) -> None:
-    path = tmp_path / "receipts.csv"
-    path.write_text("receipt_id,sold_at,sku,quantity,line_total\n1,2026-03-02,a,1,2\n")
-    call_command("import_file", "receipts", path, json=True, stdout=(out := StringIO()))
-    assert json.loads(out.getvalue()) == {
-        "rows": 1,
-        "created": 1,
-        "updated": 0,
-        "unchanged": 0,
-        "refused": 0,
-        "returns_without_receipt": 0,
-        "errors_file": None,
-    }
-
-    path.write_text("receipt_id,sold_at,sku,quantity,line_total\n1,2026-03-02,a,1,2\n2,never,a,1,2\n")
-    errors = tmp_path / "errors.csv"
-    with pytest.raises(SystemExit) as stopped:
-        call_command("import_file", "receipts", path, json=True, errors=str(errors), stdout=(out := StringIO()))
-    assert stopped.value.code == 1
-    assert (counts := json.loads(out.getvalue()))["errors_file"] == str(errors)
-    assert (counts["rows"], counts["unchanged"], counts["refused"]) == (2, 1, 1)
-
-    path.write_text("nonsense\n1\n")
-    with pytest.raises(CommandError, match="The column “nonsense” is unknown"):
-        call_command("import_file", "receipts", path, stdout=StringIO())
 
 
 def test_a_first_large_import_puts_back_every_key_and_index(
