@@ -264,7 +264,7 @@ def _listen(variable: str, first: int, *, backlog: int) -> socket.socket:
     We hold it ourselves and lend it to the child, so that callers wait out a restart instead of being refused.
     """
     given = os.environ.get(variable, "").strip()
-    if given and not (given.isdigit() and 0 < int(given) < 65536):
+    if given and not (given.isascii() and given.isdecimal() and len(given) < 6 and 0 < int(given) < 65536):
         raise Refused(f"{variable}={given!r} is no port; choose a number from 1 to 65535.")
     ports = [int(given)] if given else range(first, first + PORTS_TO_TRY)
     for port in ports:

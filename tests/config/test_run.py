@@ -121,7 +121,7 @@ def test_busy_port_is_said_aloud(shop: Callable[..., subprocess.Popen[str]]) -> 
     assert said == f"Port {port} can't be used (Address already in use); choose another PORT.\n"
 
 
-@pytest.mark.parametrize("port", ["eighty", "0", "70000"])
+@pytest.mark.parametrize("port", ["²", "eighty", "0", "70000"])
 def test_port_that_is_none_is_refused(shop: Callable[..., subprocess.Popen[str]], port: str) -> None:
     process = shop(PORT=port)
     assert process.communicate(timeout=30)[0] == f"PORT='{port}' is no port; choose a number from 1 to 65535.\n"
