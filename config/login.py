@@ -11,7 +11,7 @@ from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils import timezone
 
-from config import client
+from crm import client
 
 
 class LoginThrottle(AxesStandaloneBackend):

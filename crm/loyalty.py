@@ -3,7 +3,7 @@
 from django.contrib.auth.models import User
 from django.db import connection
 
-from crm.models import Customer, LoyaltyCard, Receipt, Shop
+from crm.models import Customer, LoyaltyCard, LoyaltyProgramme, Receipt
 
 
 def card_of(customer: Customer) -> LoyaltyCard | None:
@@ -20,7 +20,7 @@ _EARN = """
     ), entry AS (
         INSERT INTO crm_loyaltyentry (customer_id, card_id, receipt_id, kind, points, key, recorded_by_id)
         SELECT %(customer)s, (SELECT id FROM card), %(receipt)s, 'earn', points, %(key)s, %(by)s
-          FROM (SELECT %(units)s * coalesce((SELECT points_per_unit FROM crm_shop WHERE id = 1), %(usual)s)
+          FROM (SELECT %(units)s * coalesce((SELECT points_per_unit FROM crm_loyaltyprogramme WHERE id = 1), %(usual)s)
                ) AS due (points)
          WHERE points > 0 AND (%(registered)s OR EXISTS (SELECT FROM card))
         RETURNING points
@@ -36,8 +36,8 @@ _EARN = """
 def earn(*, receipt: Receipt, customer: Customer, by: User | None) -> int:
     """Credit the points of a sale, once, in the caller's transaction; returns them.
 
-    A whole unit of currency earns ``Shop.points_per_unit`` points, the rest nothing. Only members earn: those who
-    registered or hold a card. Expects the customer's profile row to exist, and to be locked by the caller.
+    A whole unit of currency earns ``LoyaltyProgramme.points_per_unit`` points, the rest nothing. Only members earn:
+    those who registered or hold a card. Expects the customer's profile row to exist, and to be locked by the caller.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -48,7 +48,7 @@ def earn(*, receipt: Receipt, customer: Customer, by: User | None) -> int:
                 "key": f"earn:{receipt.pk}",
                 "by": by.pk if by else None,
                 "units": max(receipt.total_minor, 0) // 100,
-                "usual": Shop().points_per_unit,
+                "usual": LoyaltyProgramme().points_per_unit,
                 "registered": customer.registered_at is not None,
             },
         )

@@ -3,7 +3,7 @@
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q, QuerySet
 
-TILL_PERMISSIONS = frozenset({"ring_up_sale", "lookup_customer"})
+TILL_PERMISSIONS = frozenset({"ring_up_sale", "lookup_customer", "note_request"})
 """Whoever has nothing else works at the till and has no business in the back office."""
 
 

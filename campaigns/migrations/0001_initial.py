@@ -39,7 +39,14 @@ class Migration(migrations.Migration):
                 (
                     "purpose",
                     models.CharField(
-                        choices=[("marketing", "marketing")], default="marketing", max_length=20, verbose_name="purpose"
+                        choices=[
+                            ("marketing", "marketing"),
+                            ("research", "surveys and market research"),
+                            ("sensitive", "use of sensitive data (health, politics, belief)"),
+                        ],
+                        default="marketing",
+                        max_length=20,
+                        verbose_name="purpose",
                     ),
                 ),
                 (

@@ -12,24 +12,38 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 APPS = ("auth", "crm", "segments", "personas", "campaigns")
 
-TILL = {"crm": ["ring_up_sale", "lookup_customer"]}
+TILL = {"crm": ["ring_up_sale", "lookup_customer", "note_request"]}
 
 MARKETING = {
     "crm": [
         "lookup_customer",
         "export_customer",
+        "merge_customer",
+        "add_note",
+        "change_note",
+        "note_request",
         "view_answer",
         "view_category",
         "view_company",
         "view_consent",
+        "view_consentwording",
         "view_customer",
         "view_customercategory",
         "view_customerprofile",
+        "view_datarequest",
+        "change_datarequest",
+        "view_duplicatepair",
+        "change_duplicatepair",
         "view_externalid",
         "view_household",
         "view_job",
         "view_loyaltycard",
         "view_loyaltyentry",
+        "view_loyaltyprogramme",
+        "view_merge",
+        "view_note",
+        "view_optin",
+        "view_pointsrule",
         "view_product",
         "view_receipt",
         "view_receiptline",
@@ -38,6 +52,9 @@ MARKETING = {
         "view_signupform",
         "view_store",
         "view_survey",
+        "view_tier",
+        "view_tieraward",
+        "view_topic",
         "view_webvisit",
         "view_wishlistitem",
     ],
@@ -79,12 +96,15 @@ ADMINISTRATION = {
     "crm": [f"{action}_{model}" for model in ("customer", "loyaltycard") for action in ("add", "change")]
     + [
         f"{action}_{model}"
-        for model in ("category", "company", "externalid", "household", "product", "signupform", "store")
+        for model in ("category", "company", "externalid", "household", "product", "signupform", "store", "topic")
         for action in ("add", "change", "delete", "view")
     ]
     + ["add_apitoken", "delete_apitoken", "view_apitoken"]
     + ["add_survey", "change_survey", "delete_survey"]
-    + ["add_consent", "add_shop", "change_shop", "view_shop", "view_suppression"],
+    + ["add_consent", "add_shop", "change_shop", "view_shop", "view_suppression"]
+    + ["add_consentwording", "view_auditentry", "add_loyaltyentry"]
+    + ["add_loyaltyprogramme", "change_loyaltyprogramme"]
+    + [f"{action}_{model}" for model in ("pointsrule", "tier") for action in ("add", "change", "delete")],
     "personas": ["add_persona", "change_persona"],  # put aside, not deleted: campaigns refer to them,
 }
 

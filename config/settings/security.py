@@ -20,7 +20,7 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "429.html"
-AXES_CLIENT_IP_CALLABLE = "config.client.address"
+AXES_CLIENT_IP_CALLABLE = "crm.client.address"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 # ... and by address alone, against one who tries a common password on every account.

@@ -1,11 +1,13 @@
 """The records: who the customers are, what they did, what they allow."""
 
 from crm.models.access import ApiToken
-from crm.models.activity import Answer, Review, SignupForm, Survey, WebVisit, WishlistItem
-from crm.models.consents import Consent, Purpose, Suppression
+from crm.models.activity import Answer, Note, Review, SignupForm, Survey, WebVisit, WishlistItem
+from crm.models.consents import Consent, ConsentWording, OptIn, Purpose, Suppression, Topic
 from crm.models.jobs import Job
-from crm.models.loyalty import LoyaltyCard, LoyaltyEntry
-from crm.models.people import Channel, Company, Customer, ExternalId, Gender, Household
+from crm.models.loyalty import LoyaltyCard, LoyaltyEntry, LoyaltyProgramme, PointsRule, Tier, TierAward
+from crm.models.merging import DuplicatePair, Merge, MergeMove
+from crm.models.people import Channel, Company, Customer, ExternalId, Frequency, Gender, Household
+from crm.models.privacy import AuditEntry, DataRequest, ErasedIdentity
 from crm.models.profile import ChangeMark, CustomerCategory, CustomerProfile
 from crm.models.receipts import Receipt, ReceiptKind, ReceiptLine, ReceiptMail, SalesChannel
 from crm.models.shop import Category, Product, Shop, Store
@@ -13,20 +15,32 @@ from crm.models.shop import Category, Product, Shop, Store
 __all__ = [
     "Answer",
     "ApiToken",
+    "AuditEntry",
     "Category",
     "ChangeMark",
     "Channel",
     "Company",
     "Consent",
+    "ConsentWording",
     "Customer",
     "CustomerCategory",
     "CustomerProfile",
+    "DataRequest",
+    "DuplicatePair",
+    "ErasedIdentity",
     "ExternalId",
+    "Frequency",
     "Gender",
     "Household",
     "Job",
     "LoyaltyCard",
     "LoyaltyEntry",
+    "LoyaltyProgramme",
+    "Merge",
+    "MergeMove",
+    "Note",
+    "OptIn",
+    "PointsRule",
     "Product",
     "Purpose",
     "Receipt",
@@ -40,6 +54,9 @@ __all__ = [
     "Store",
     "Suppression",
     "Survey",
+    "Tier",
+    "TierAward",
+    "Topic",
     "WebVisit",
     "WishlistItem",
 ]

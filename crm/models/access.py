@@ -1,6 +1,7 @@
 """How programs get in: tokens of the API, each acting as one staff account."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +20,13 @@ class ApiToken(models.Model):
     )
     key_hash = models.BinaryField(max_length=32, unique=True, editable=False)
     start = models.CharField(_("starts with"), max_length=8, editable=False)
+    scopes = ArrayField(
+        models.CharField(max_length=50),
+        verbose_name=_("may use"),
+        blank=True,
+        default=list,
+        help_text=_("Parts of the API that the token may use: “receipts:write”... None: whatever its account may do."),
+    )
     expires_on = models.DateField(_("last day"), null=True, blank=True, help_text=_("Empty: until it is deleted."))
     last_used_on = models.DateField(_("last used"), null=True, editable=False)
     created_by = models.ForeignKey(

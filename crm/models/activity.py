@@ -1,8 +1,10 @@
-"""What customers did besides buying: visits, wishes, reviews, sign-ups, answers."""
+"""What customers did besides buying: visits, wishes, reviews, sign-ups, answers; and what staff noted."""
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from crm.models.people import Customer
@@ -110,3 +112,26 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.question}: {self.value}"
+
+
+class Note(models.Model):
+    """What staff wrote down about a customer. It can be taken away again, by whom is kept."""
+
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="notes", verbose_name=_("customer"))
+    text = models.TextField(_("note"), max_length=2000)
+    written_at = models.DateTimeField(_("written"), db_default=Now(), editable=False)
+    written_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+", verbose_name=_("by")
+    )
+    removed_at = models.DateTimeField(_("removed"), null=True, editable=False)
+    removed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+", db_index=False
+    )
+
+    class Meta:
+        verbose_name = _("note")
+        verbose_name_plural = _("notes")
+        ordering = ["-written_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.text[:80]

@@ -35,6 +35,8 @@ class Job(models.Model):
     started_at = models.DateTimeField(_("started"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, db_default=0, editable=False)
+    cancel_asked_at = models.DateTimeField(_("cancelled at"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("job")

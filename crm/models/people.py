@@ -30,12 +30,22 @@ class Channel(models.TextChoices):
     POST = "post", _("letter")
 
 
+class Frequency(models.TextChoices):
+    """How often a customer wants to hear from the shop at most; blank leaves it to the shop."""
+
+    WEEKLY = "weekly", _("once a week")
+    MONTHLY = "monthly", _("once a month")
+    QUARTERLY = "quarterly", _("four times a year")
+
+
 class Company(models.Model):
     """A business customer; its people are customers with a job title."""
 
     name = models.CharField(_("name"), max_length=200, unique=True)
     industry = models.CharField(_("industry"), max_length=200, blank=True)
     employees = models.PositiveIntegerField(_("employees"), null=True, blank=True)
+    website = models.URLField(_("website"), blank=True, default="", db_default="")
+    address = models.TextField(_("postal address"), blank=True, default="", db_default="")
     decision_maker = models.ForeignKey(
         "Customer",
         models.SET_NULL,
@@ -58,6 +68,15 @@ class Household(models.Model):
     """People who live and shop together."""
 
     number = models.CharField(_("household number"), max_length=100, unique=True)
+    address = models.CharField(_("street address"), max_length=500, blank=True, default="", db_default="")
+    postcode = models.CharField(_("postcode"), max_length=20, blank=True, default="", db_default="")
+    city = models.CharField(_("city"), max_length=200, blank=True, default="", db_default="")
+    shares_points = models.BooleanField(
+        _("shares its points"),
+        default=False,
+        db_default=False,
+        help_text=_("Each member may redeem what the others have earned."),
+    )
     decision_maker = models.ForeignKey(
         "Customer",
         models.SET_NULL,
@@ -148,6 +167,16 @@ class Customer(models.Model):
     preferred_channel = models.CharField(
         _("preferred channel"), max_length=10, choices=Channel, blank=True, default="", db_default=""
     )
+    message_frequency = models.CharField(
+        _("how often"), max_length=10, choices=Frequency, blank=True, default="", db_default=""
+    )
+    topics_declined = _words(_("topics not wanted"))
+    pause_ends_on = models.DateField(
+        _("no messages until"),
+        null=True,
+        blank=True,
+        help_text=_("The last day of a pause that the customer asked for."),
+    )
     source = _text(_("came through"), 100)
     goal = _text(_("came for"), 100)
     registered_at = models.DateTimeField(
@@ -176,6 +205,9 @@ class Customer(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(merged_into=models.F("id")), name="customer_not_merged_into_itself"),
             models.CheckConstraint(condition=Q(gender__in=["", *Gender.values]), name="customer_gender_known"),
+            models.CheckConstraint(
+                condition=Q(message_frequency__in=["", *Frequency.values]), name="customer_frequency_known"
+            ),
             models.CheckConstraint(
                 condition=Q(preferred_channel__in=["", *Channel.values]), name="customer_channel_known"
             ),

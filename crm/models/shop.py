@@ -1,6 +1,7 @@
 """The shop itself: its stores and what it sells."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -18,10 +19,20 @@ class Shop(models.Model):
     )
     website = models.URLField(_("website"), blank=True)
     return_terms = models.TextField(_("return terms"), blank=True, help_text=_("Shown on receipts."))
-    points_per_unit = models.PositiveSmallIntegerField(
-        _("points per currency unit"),
-        default=1,
-        help_text=_("Loyalty points earned for each whole unit of currency spent."),
+    contact_email = models.EmailField(
+        _("e-mail for questions"), blank=True, help_text=_("Where customers write to about their data.")
+    )
+    double_opt_in = models.BooleanField(
+        _("confirm e-mail consents"),
+        default=False,
+        help_text=_("A yes given on a form counts once the link in a mail was used (double opt-in)."),
+    )
+    auto_merge = ArrayField(
+        models.CharField(max_length=50),
+        verbose_name=_("duplicates merged by themselves"),
+        blank=True,
+        default=list,
+        help_text=_("The rules by which two records are sure to be one person. None: a human decides on each."),
     )
     attribution_days = models.PositiveSmallIntegerField(
         _("days after a message in which purchases count"), default=14, validators=[MinValueValidator(1)]

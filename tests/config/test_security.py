@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from pytest_django import Settings
 
-from config import client as config_client
+from crm import client as request_client
 from crm.models import Store
 from tests.support.people import PASSWORD, person
 
@@ -213,7 +213,7 @@ def test_a_locked_out_person_reads_what_to_do(client: Client) -> None:
 def test_only_our_own_proxies_are_believed(settings: Settings, proxies: int, forwarded: str, expected: str) -> None:
     settings.PROXIES = proxies
     request: HttpRequest = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=forwarded)
-    assert config_client.address(request) == expected
+    assert request_client.address(request) == expected
 
 
 @pytest.mark.django_db

@@ -241,7 +241,7 @@ def test_a_statement_written_down_here_reaches_the_profile(administrator: Client
 def test_the_shop_has_one_page(administrator: Client) -> None:
     listed = reverse("admin:crm_shop_changelist")
     assert administrator.get(listed)["Location"] == reverse("admin:crm_shop_add")
-    form = {"name": "Corner shop", "points_per_unit": 2, "attribution_days": 7}
+    form = {"name": "Corner shop", "contact_email": "hello@example.com", "attribution_days": 7}
     assert administrator.post(reverse("admin:crm_shop_add"), form).status_code == 302
     assert Shop.current().name == "Corner shop"
     assert administrator.get(listed)["Location"] == reverse("admin:crm_shop_change", args=[1])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from crm import bell, profiles, sales
-from crm.models import ChangeMark, CustomerProfile, LoyaltyEntry, Receipt, ReceiptLine, Shop, Store
+from crm.models import ChangeMark, CustomerProfile, LoyaltyEntry, LoyaltyProgramme, Receipt, ReceiptLine, Store
 from tests.crm import make
 from tests.support.words import in_brackets
 
@@ -89,7 +89,7 @@ def test_a_guests_sale_changes_no_customer() -> None:
 
 @pytest.mark.parametrize(("registered", "points"), [(False, 0), (True, 20)])
 def test_only_members_earn_points(registered: bool, points: int) -> None:
-    Shop(points_per_unit=2).save()
+    LoyaltyProgramme(points_per_unit=2).save()
     customer = make.customer(registered=registered)
 
     make.receipt(make.line(make.product(price_minor=1099)), customer=customer)

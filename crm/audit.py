@@ -1,0 +1,47 @@
+"""The book of who looked at personal data, and who took them out. Only ever added.
+
+Whoever shows a customer's data to staff or hands them to a program calls one of these, in the request that does so.
+"""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from crm import client
+from crm.models import AuditEntry, Customer
+
+
+def looked(*, customer: Customer, what: str, request: HttpRequest) -> None:
+    """Somebody opened the data of one customer; ``what`` names the page or part ("customer page", "receipt")."""
+    _write(request, AuditEntry.Action.LOOKED, what, customer_id=customer.pk)
+
+
+def searched(*, what: str, count: int, request: HttpRequest, detail: str = "") -> None:
+    """Somebody saw a list of ``count`` customers. ``detail`` says how they were narrowed, without anybody's data."""
+    if count:
+        _write(request, AuditEntry.Action.SEARCHED, what, count=count, detail=detail)
+
+
+def exported(
+    *, what: str, count: int, request: HttpRequest, customer: Customer | None = None, detail: str = ""
+) -> None:
+    """Somebody took out the data of ``count`` customers, or of this one."""
+    customer_id = customer.pk if customer else None
+    _write(request, AuditEntry.Action.EXPORTED, what, customer_id=customer_id, count=count, detail=detail)
+
+
+def changed(*, customer: Customer, what: str, request: HttpRequest, detail: str = "") -> None:
+    """Somebody changed a customer's data; ``detail`` names the fields, not what is in them."""
+    _write(request, AuditEntry.Action.CHANGED, what, customer_id=customer.pk, detail=detail)
+
+
+def _write(request: HttpRequest, action: AuditEntry.Action, what: str, **more: Any) -> None:
+    user = request.user if request.user.is_authenticated else None
+    AuditEntry.objects.create(
+        action=action,
+        what=what,
+        user=user,
+        username=user.get_username() if user else "",
+        address=client.address(request) or None,
+        **more,
+    )
