@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from crm import receipts
+from crm import bell, jobs, receipts
 
 logger = logging.getLogger(__name__)
 
@@ -16,3 +16,17 @@ def mail_receipts() -> None:
     done = receipts.send_due(now=timezone.now())
     if done != receipts.Sent():
         logger.info("Receipts by mail: %s", done)
+
+
+@shared_task(ignore_result=True)
+def run_jobs() -> None:
+    """Do one job, and ring again where more wait: what else the queue holds gets its turn in between."""
+    if jobs.run_next() and jobs.due(now=timezone.now()).exists():
+        bell.ring(jobs.TASK)
+
+
+@shared_task(ignore_result=True)
+def clean_up_jobs() -> None:
+    """Remove files whose time has passed."""
+    if cleared := jobs.clean_up(now=timezone.now()):
+        logger.info("Files of old jobs and uploads: %d cleared.", cleared)

@@ -18,6 +18,7 @@ MARKETING = {
     "crm": [
         "lookup_customer",
         "export_customer",
+        "import_customer",
         "merge_customer",
         "add_note",
         "change_note",
@@ -102,6 +103,7 @@ ADMINISTRATION = {
     + ["add_apitoken", "delete_apitoken", "view_apitoken"]
     + ["add_survey", "change_survey", "delete_survey"]
     + ["add_consent", "add_shop", "change_shop", "view_shop", "view_suppression"]
+    + ["import_receipt", "oversee_job"]
     + ["add_consentwording", "view_auditentry", "add_loyaltyentry"]
     + ["add_loyaltyprogramme", "change_loyaltyprogramme"]
     + [f"{action}_{model}" for model in ("pointsrule", "tier") for action in ("add", "change", "delete")],

@@ -114,7 +114,15 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_DEFAULT_QUEUE = "fast"
 # What waits for others (a mail server) or works long never stands before the refresh of segments.
-CELERY_TASK_ROUTES = {name: {"queue": "bulk"} for name in ("campaigns.tasks.send_chunk", "crm.tasks.mail_receipts")}
+CELERY_TASK_ROUTES = {
+    name: {"queue": "bulk"}
+    for name in (
+        "campaigns.tasks.send_chunk",
+        "crm.tasks.mail_receipts",
+        "crm.tasks.run_jobs",
+        "crm.tasks.clean_up_jobs",
+    )
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -123,6 +131,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Bells that wait for nobody expire, so that a worker coming back does not hear an hour of them.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "receipts-by-mail": {"task": "crm.tasks.mail_receipts", "schedule": 15.0, "options": {"expires": 15}},
+    "jobs": {"task": "crm.tasks.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
+    "old-files": {"task": "crm.tasks.clean_up_jobs", "schedule": 3600.0, "options": {"expires": 3600}},
     "campaigns": {"task": "campaigns.tasks.dispatch", "schedule": 3.0, "options": {"expires": 3}},
     "segments-follow-the-facts": {"task": "segments.tasks.refresh_marked", "schedule": 2.0, "options": {"expires": 10}},
     # A new rule, a large import, and each new day of the shop make segments due for everybody.
@@ -139,6 +149,11 @@ SENDING_RETRY_SECONDS = env.number("REGULARS_SENDING_RETRY_SECONDS", 300)
 """The first wait after a recipient's temporary error; it triples each time."""
 SENDING_BACKOFF_SECONDS = env.number("REGULARS_SENDING_BACKOFF_SECONDS", 15)
 """The first wait after trouble with the mail server itself; it doubles each time."""
+
+JOB_LEASE_SECONDS = env.number("REGULARS_JOB_LEASE_SECONDS", 60)
+"""After this many seconds without a life sign a job's worker counts as dead, and another one takes the job."""
+JOB_FILES_DAYS = env.number("REGULARS_JOB_FILES_DAYS", 30)
+"""How long uploads, exports and error files are kept: they hold personal data."""
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

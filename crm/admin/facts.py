@@ -1,4 +1,4 @@
-"""Receipts, consents, loyalty and jobs: to be read. Facts come from the till, imports and the API."""
+"""Receipts, consents and loyalty: to be read. Facts come from the till, imports and the API."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 
 from crm import consents, customers, money
 from crm.admin.base import FactAdmin, FactInline, RecordAdmin
-from crm.models import Consent, Customer, Job, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine, Suppression
+from crm.models import Consent, Customer, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine, Suppression
 
 MOST_FOUND = 200
 
@@ -170,24 +170,3 @@ class CardAdmin(RecordAdmin):
         if db_field.name == "customer":
             kwargs["queryset"] = Customer.objects.filter(pk__in=customers.live().values("pk"))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
-
-@admin.register(Job)
-class JobAdmin(FactAdmin):
-    list_display = ["kind", "status", "done", "total", "created_by", "created_at", "finished_at"]
-    list_filter = ["status", "kind"]
-    list_select_related = ["created_by"]
-    fields = [
-        "kind",
-        "status",
-        "done",
-        "total",
-        "note",
-        "error",
-        "params",
-        "result",
-        "created_by",
-        "created_at",
-        "started_at",
-        "finished_at",
-    ]

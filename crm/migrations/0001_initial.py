@@ -337,6 +337,7 @@ class Migration(migrations.Migration):
                 "ordering": ["name_key", "id"],
                 "permissions": [
                     ("export_customer", "Can export customers"),
+                    ("import_customer", "Can import customers, households and consents"),
                     ("lookup_customer", "Can look a customer up at the till"),
                 ],
             },
@@ -837,6 +838,10 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("kind", models.CharField(max_length=50, verbose_name="kind")),
                 (
+                    "title",
+                    models.CharField(blank=True, db_default="", default="", max_length=300, verbose_name="what"),
+                ),
+                (
                     "status",
                     models.CharField(
                         choices=[
@@ -858,6 +863,10 @@ class Migration(migrations.Migration):
                 ("total", models.PositiveBigIntegerField(db_default=0, default=0, verbose_name="of")),
                 ("note", models.CharField(blank=True, db_default="", default="", max_length=500, verbose_name="note")),
                 ("error", models.TextField(blank=True, db_default="", default="", verbose_name="error")),
+                (
+                    "file",
+                    models.CharField(blank=True, db_default="", default="", max_length=500, verbose_name="file"),
+                ),
                 (
                     "error_file",
                     models.CharField(blank=True, db_default="", default="", max_length=500, verbose_name="error file"),
@@ -892,6 +901,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "job",
                 "verbose_name_plural": "jobs",
                 "ordering": ["-id"],
+                "permissions": [("oversee_job", "Can see and cancel everybody's jobs")],
             },
         ),
         migrations.CreateModel(
@@ -1490,7 +1500,10 @@ class Migration(migrations.Migration):
                 "verbose_name": "receipt",
                 "verbose_name_plural": "receipts",
                 "ordering": ["-sold_at", "-id"],
-                "permissions": [("ring_up_sale", "Can ring up a sale at the till")],
+                "permissions": [
+                    ("import_receipt", "Can import products, receipts and points"),
+                    ("ring_up_sale", "Can ring up a sale at the till"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -2547,5 +2560,95 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 condition=models.Q(("removed_at", None)), fields=("customer", "product"), name="wish_once_at_a_time"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("status__in", ["queued", "running"])), fields=["id"], name="job_due"
+            ),
+        ),
+        migrations.CreateModel(
+            name="Upload",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=20)),
+                ("name", models.CharField(max_length=255)),
+                ("file", models.CharField(blank=True, db_default="", default="", max_length=500)),
+                ("size", models.PositiveBigIntegerField(db_default=0, default=0)),
+                ("how", models.JSONField(db_default={}, default=dict)),
+                ("mapping", models.JSONField(null=True)),
+                ("shape", models.CharField(blank=True, db_default="", default="", max_length=64)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "check_job",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="checked_upload",
+                        to="crm.job",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "follows",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="follow_ups",
+                        to="crm.upload",
+                    ),
+                ),
+                (
+                    "job",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="imported_upload",
+                        to="crm.job",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "file to import",
+                "verbose_name_plural": "files to import",
+                "ordering": ["-id"],
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["shape", "-id"], name="upload_by_shape")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Mending",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField()),
+                (
+                    "cells",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.TextField(blank=True), size=None),
+                ),
+                ("mended_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "upload",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="mendings",
+                        to="crm.upload",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "mended row",
+                "verbose_name_plural": "mended rows",
+                "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("upload", "position"), name="mending_once_per_row")],
+            },
         ),
     ]

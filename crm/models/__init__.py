@@ -3,7 +3,7 @@
 from crm.models.access import ApiToken
 from crm.models.activity import Answer, Note, Review, SignupForm, Survey, WebVisit, WishlistItem
 from crm.models.consents import Consent, ConsentWording, OptIn, Purpose, Suppression, Topic
-from crm.models.jobs import Job
+from crm.models.jobs import Job, Mending, Upload
 from crm.models.loyalty import LoyaltyCard, LoyaltyEntry, LoyaltyProgramme, PointsRule, Tier, TierAward
 from crm.models.merging import DuplicatePair, Merge, MergeMove
 from crm.models.people import Channel, Company, Customer, ExternalId, Frequency, Gender, Household
@@ -36,6 +36,7 @@ __all__ = [
     "LoyaltyCard",
     "LoyaltyEntry",
     "LoyaltyProgramme",
+    "Mending",
     "Merge",
     "MergeMove",
     "Note",
@@ -57,6 +58,7 @@ __all__ = [
     "Tier",
     "TierAward",
     "Topic",
+    "Upload",
     "WebVisit",
     "WishlistItem",
 ]

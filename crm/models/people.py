@@ -200,6 +200,7 @@ class Customer(models.Model):
         ordering = ["name_key", "id"]
         permissions = [
             ("export_customer", _("Can export customers")),
+            ("import_customer", _("Can import customers, households and consents")),
             ("lookup_customer", _("Can look a customer up at the till")),
         ]
         constraints = [

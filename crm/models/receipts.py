@@ -79,7 +79,10 @@ class Receipt(models.Model):
         verbose_name = _("receipt")
         verbose_name_plural = _("receipts")
         ordering = ["-sold_at", "-id"]
-        permissions = [("ring_up_sale", _("Can ring up a sale at the till"))]
+        permissions = [
+            ("import_receipt", _("Can import products, receipts and points")),
+            ("ring_up_sale", _("Can ring up a sale at the till")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["source", "external_id", "kind"], name="receipt_once_per_source"),
             models.CheckConstraint(

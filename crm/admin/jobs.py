@@ -1,0 +1,170 @@
+"""Jobs in the back office: the list, and a page each that follows the work while it goes on."""
+
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from babel.dates import format_timedelta
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
+
+from crm import files, jobs
+from crm.admin.base import FactAdmin
+from crm.models import Job
+from crm.templatetags.regulars import locale
+
+Status = Job.Status
+FILES = {"result": "file", "errors": "error_file"}
+
+
+class KindFilter(admin.SimpleListFilter):
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(kind.name, kind.label) for kind in jobs.KINDS.values()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+@admin.register(Job)
+class JobAdmin(FactAdmin):
+    list_display = ["what", "shown_kind", "state", "share", "created_by", "created_at", "took"]
+    list_filter = ["status", KindFilter]
+    list_select_related = ["created_by"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        return jobs.visible_to(cast(User, request.user))
+
+    @display(description=_("what"))
+    def what(self, job: Job) -> str:
+        return str(job)
+
+    @display(description=_("kind"), ordering="kind")
+    def shown_kind(self, job: Job) -> str:
+        return str(jobs.KINDS[job.kind].label) if job.kind in jobs.KINDS else job.kind
+
+    @display(
+        description=_("status"),
+        ordering="status",
+        label={
+            Status.DONE.label: "success",
+            Status.RUNNING.label: "info",
+            Status.FAILED.label: "danger",
+            Status.CANCELLED.label: "warning",
+        },
+    )
+    def state(self, job: Job) -> str:
+        return job.get_status_display()
+
+    @display(description=_("progress"))
+    def share(self, job: Job) -> str:
+        return f"{percent_of(job)}%" if job.status == Status.RUNNING else "–"
+
+    @display(description=_("took"))
+    def took(self, job: Job) -> str:
+        return time_of(job, now=timezone.now()) or "–"
+
+    def get_urls(self) -> list[URLPattern]:
+        def at(route: str, view: Any, name: str) -> URLPattern:
+            return path(f"<int:pk>/{route}", self.admin_site.admin_view(view), name=f"crm_job_{name}")
+
+        return [
+            at("progress/", self.progress_view, "progress"),
+            at("cancel/", require_POST(self.cancel_view), "cancel"),
+            at("files/<slug:which>/", self.file_view, "file"),
+            *super().get_urls(),
+        ]
+
+    def _job(self, request: HttpRequest, pk: Any) -> Job:
+        """The job, if this person may see it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(self.get_queryset(request), pk=pk)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if not object_id.isdecimal():
+            raise Http404
+        job = self._job(request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": str(job),
+            "original": job,
+            "kind": self.shown_kind(job),
+            **job_context(job, now=timezone.now()),
+        }
+        return TemplateResponse(request, "jobs/job.html", context)
+
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The part of a page that moves; the whole page is loaded again when the job is over."""
+        job = self._job(request, pk)
+        response = render(request, "jobs/_progress.html", job_context(job, now=timezone.now()))
+        if job.is_over:
+            response["HX-Refresh"] = "true"
+        return response
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        job = self._job(request, pk)
+        if not jobs.cancel_job(job=job, now=timezone.now()):
+            self.message_user(request, _t("It was over already."), messages.WARNING)
+        return redirect(safe_next(request) or reverse("admin:crm_job_change", args=[pk]))
+
+    def file_view(self, request: HttpRequest, pk: int, which: str) -> HttpResponseBase:
+        job = self._job(request, pk)
+        stored = getattr(job, FILES[which]) if which in FILES else ""
+        if not files.exists(stored):
+            raise Http404(_t("This file was removed."))
+        return files.serve(stored, name=stored.rpartition("/")[2])
+
+
+def job_context(job: Job, *, now: datetime) -> dict[str, Any]:
+    """What ``jobs/_progress.html`` shows."""
+    return {
+        "job": job,
+        "percent": percent_of(job),
+        "remaining": remaining(job, now=now),
+        "took": time_of(job, now=now),
+        "is_cancelling": job.status == Status.RUNNING and job.cancel_asked_at is not None,
+        "has_file": files.exists(job.file),
+        "has_error_file": files.exists(job.error_file),
+        "files_removed": job.status == Status.DONE and bool(job.result.get("file")) and not job.file,
+    }
+
+
+def percent_of(job: Job) -> int:
+    return min(100, 100 * job.done // job.total) if job.total else 0
+
+
+def remaining(job: Job, *, now: datetime) -> str:
+    """About how long it will take still, once there is something to reckon from; in one unit."""
+    if job.status != Status.RUNNING or not job.started_at or job.done * 20 < job.total or not job.done:
+        return ""
+    left = (now - job.started_at) * (max(0, job.total - job.done) / job.done)
+    return format_timedelta(left, threshold=1.2, locale=locale()) if left > timedelta(seconds=2) else ""
+
+
+def time_of(job: Job, *, now: datetime) -> str:
+    """How long it has worked."""
+    if not job.started_at:
+        return ""
+    return format_timedelta((job.finished_at or now) - job.started_at, threshold=1.2, locale=locale())
+
+
+def safe_next(request: HttpRequest) -> str:
+    """Where the page that was left wants to go on: one of ours."""
+    address = request.POST.get("next", "")
+    return address if address.startswith("/admin/") and "//" not in address and "\\" not in address else ""
