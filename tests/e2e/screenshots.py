@@ -1,8 +1,9 @@
 """Pictures of the screens that people see every day, of a shop with the demo: for the README, and to be looked at.
 
-``python -m tests.e2e.screenshots [--address URL] [--folder FOLDER]``: without an address it starts a shop of its own
-(as `make run` does, with the demo) and closes it afterwards. Every screen is taken at desktop and phone width, light
-and dark, as a whole page; those that the README shows are also written to docs/screenshots as a window shows them.
+``python -m tests.e2e.screenshots [--address URL] [--folder FOLDER] [--only SCREEN ...]``: without an address it starts
+a shop of its own (as `make run` does, with the demo) and closes it afterwards. Every screen is taken at desktop and
+phone width, light and dark, as a whole page; those that the README shows are also written to docs/screenshots as a
+window shows them. A screen that scrolls sideways is named.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ class Screen:
     """A screen, who sees it, and how one gets to it from the address of the shop."""
 
     name: str
-    role: str
+    role: str | None
+    """The group of the demo's person who opens it; None for somebody who is not logged in."""
     open: Callable[[Page, str], None]
 
 
@@ -57,12 +59,17 @@ def _through(path: str, link: str) -> Callable[[Page, str], None]:
     return open_
 
 
-def _till(page: Page, address: str) -> None:
-    """A sale under way: three products in the cart and a customer's card at hand."""
+def _empty_till(page: Page, address: str) -> None:
     _go(page, address + "/till/")
     if not page.locator("#scan").count():  # a till's browser is asked once where it stands
         page.locator("form.choices button").first.click()
         page.wait_for_load_state("networkidle")
+    page.locator("body[data-ready]").wait_for()
+
+
+def _till(page: Page, address: str) -> None:
+    """A sale under way: three products in the cart and a customer's card at hand."""
+    _empty_till(page, address)
     for word in ("milk", "bananas", "bread"):
         page.locator("#scan").press_sequentially(word)
         page.locator("#product-list [role=option]").first.click()
@@ -73,28 +80,70 @@ def _till(page: Page, address: str) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def _paid(page: Page, address: str) -> None:
+    """The sale is paid: change, points, and the receipt's way to the customer."""
+    _till(page, address)
+    page.keyboard.press("F9")
+    page.locator(".done-head").wait_for()
+    page.wait_for_load_state("networkidle")
+
+
+def _receipt(page: Page, address: str) -> None:
+    """The receipt of a sale, as the customer opens it."""
+    _paid(page, address)
+    href = page.locator(".done-links a").get_attribute("href")
+    assert href, "The sale has no receipt to show."
+    _go(page, href if href.startswith("http") else address + href)
+
+
 def _segment(page: Page, address: str) -> None:
+    _through(SEGMENTS, "Coffee drinkers")(page, address)
+    if page.locator("[data-rule-builder]").count():
+        page.locator("a[href$='/members/']").first.click()
+    page.wait_for_load_state("networkidle")
+
+
+def _builder(page: Page, address: str) -> None:
     """The builder with a rule in it and its number counted."""
-    _through("/admin/segments/segment/", "Coffee drinkers")(page, address)
-    if not page.locator("[data-rule-builder]").count():
-        page.locator("a[href$='/change/']").first.click()
+    _segment(page, address)
+    page.locator("a[href$='/change/']").filter(has_text="rule").first.click()
     page.locator("[data-test=count]").wait_for()
     page.wait_for_load_state("networkidle")
 
 
-SCREENS = (
-    Screen("till", "Shop staff", _till),
+def _launch(page: Page, address: str) -> None:
+    """The last look before a campaign goes out; nothing is launched."""
+    _through(CAMPAIGNS, "Coffee week")(page, address)
+    page.locator("[name=_launch]").click()
+    page.wait_for_load_state("networkidle")
+
+
+SEGMENTS, CAMPAIGNS, PERSONAS = ("/admin/segments/segment/", "/admin/campaigns/campaign/", "/admin/personas/persona/")
+SCREENS = (  # those that ring up a sale come last, so that the other pictures show the demo as it is loaded
+    Screen("login", None, _at("/login/")),
     Screen("home", "Marketing", _at("/admin/")),
-    Screen("builder", "Marketing", _segment),
-    Screen("composer", "Marketing", _through("/admin/campaigns/campaign/", "Coffee week")),
-    Screen("report", "Marketing", _through("/admin/campaigns/campaign/", r"\b18\b")),
-    Screen("personas", "Administrator", _at("/admin/personas/persona/")),
-    Screen("persona", "Administrator", _through("/admin/personas/persona/", "Emma")),
+    Screen("segments", "Marketing", _at(SEGMENTS)),
+    Screen("builder", "Marketing", _builder),
+    Screen("segment", "Marketing", _segment),
+    Screen("campaigns", "Marketing", _at(CAMPAIGNS)),
+    Screen("composer", "Marketing", _through(CAMPAIGNS, "Coffee week")),
+    Screen("launch", "Marketing", _launch),
+    Screen("report", "Marketing", _through(CAMPAIGNS, r"\b18\b")),
+    Screen("customers", "Administrator", _at("/admin/crm/customer/")),
+    Screen("customer", "Administrator", _through("/admin/crm/customer/?q=brooks", "Brooks")),
+    Screen("personas", "Administrator", _at(PERSONAS)),
+    Screen("persona", "Administrator", _through(PERSONAS, "Emma")),
+    Screen("mail", "Administrator", _at("/mail/")),
+    Screen("till-empty", "Shop staff", _empty_till),
+    Screen("till", "Shop staff", _till),
+    Screen("till-paid", "Shop staff", _paid),
+    Screen("receipt", "Shop staff", _receipt),
 )
 
 
-def take(address: str, folder: Path) -> list[Path]:
-    """All screens into the folder. Returns the files, named screen-size-scheme.png."""
+def take(address: str, folder: Path, only: Collection[str] = ()) -> list[Path]:
+    """All screens, or those named, into the folder. Returns the files, named screen-size-scheme.png."""
+    wanted = [screen for screen in SCREENS if not only or screen.name in only]
     folder.mkdir(parents=True, exist_ok=True)
     taken: list[Path] = []
     with sync_playwright() as playwright:
@@ -102,7 +151,7 @@ def take(address: str, folder: Path) -> list[Path]:
             executable_path=browser.find_or_install(),
             args=["--no-sandbox"] if os.geteuid() == 0 else [],  # Chromium's sandbox refuses to work for root
         )
-        for role in dict.fromkeys(screen.role for screen in SCREENS):
+        for role in dict.fromkeys(screen.role for screen in wanted):
             for size, viewport in SIZES.items():
                 for scheme in SCHEMES:
                     context = chromium.new_context(
@@ -110,8 +159,9 @@ def take(address: str, folder: Path) -> list[Path]:
                         color_scheme=scheme,  # type: ignore[arg-type]  # "light" or "dark"
                         reduced_motion="reduce",
                     )
-                    _log_in(context, address, USERS[role])
-                    for screen in SCREENS:
+                    if role:
+                        _log_in(context, address, USERS[role])
+                    for screen in wanted:
                         if screen.role == role:
                             taken += _shoot(context, address, screen, folder, f"{size}-{scheme}")
                     context.close()
@@ -136,6 +186,8 @@ def _shoot(context: BrowserContext, address: str, screen: Screen, folder: Path, 
     path = folder / f"{screen.name}-{variant}.png"
     page.screenshot(path=path, full_page=True)
     yield path
+    if over := page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"):
+        sys.stderr.write(f"{screen.name} ({variant}) scrolls sideways by {over} px\n")
     if screen.name in README and variant.startswith("desktop"):
         shown = ROOT / "docs" / "screenshots" / f"{screen.name}-{variant.removeprefix('desktop-')}.png"
         shown.parent.mkdir(parents=True, exist_ok=True)
@@ -163,10 +215,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Take pictures of the screens.")
     parser.add_argument("--address", help="Of a running shop with the demo, for instance http://localhost:8000.")
     parser.add_argument("--folder", type=Path, default=ROOT / "tests" / "output" / "screenshots")
+    parser.add_argument("--only", nargs="*", default=[], choices=[screen.name for screen in SCREENS], metavar="SCREEN")
     chosen = parser.parse_args()
     shop = contextlib.nullcontext(chosen.address.rstrip("/")) if chosen.address else _own_shop()
     with shop as address:
-        for path in take(address, chosen.folder):
+        for path in take(address, chosen.folder, chosen.only):
             sys.stdout.write(f"{path}\n")
 
 

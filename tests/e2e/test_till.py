@@ -290,6 +290,61 @@ def test_a_sale_the_server_breaks_on_is_set_aside_and_sent_later_under_its_own_k
 
 
 @pytest.mark.console_errors_expected
+def test_a_sale_set_aside_that_the_server_never_takes_is_dropped_after_a_question(till: Page) -> None:
+    till.route("**/till/sales/", lambda route: route.fulfill(status=500, body="broken"))
+    for code in (CHEDDAR, BREAD):
+        scan(till, code)
+        lines(till, 1)
+        till.keyboard.press("F8")
+        till.get_by_role("button", name="Set this sale aside").click(timeout=20_000)
+        lines(till, 0)
+    rows = till.locator("#aside-list li .what")
+    expect(rows).to_have_text(["$18.90 · Cheddar", "$4.85 · Rye bread"])
+    till.get_by_role("button", name="Send again", exact=True).click()
+    expect(till.locator("#message")).to_contain_text("stays set aside")
+
+    # A scanner's Enter answers "Keep it".
+    till.get_by_role("button", name="Drop it: $18.90").click()
+    expect(till.locator("#message")).to_contain_text("It will not be recorded")
+    till.keyboard.press("Enter")
+    expect(till.locator("#message")).to_be_hidden()
+    expect(rows).to_have_count(2)
+
+    till.get_by_role("button", name="Drop it: $18.90").click()
+    till.get_by_role("button", name="Drop it for good").click()
+    expect(rows).to_have_text(["$4.85 · Rye bread"])
+    till.reload()
+    expect(rows).to_have_text(["$4.85 · Rye bread"])
+    till.unroute("**/till/sales/")
+    till.get_by_role("button", name="Send again", exact=True).click()
+    expect(till.locator("#aside")).to_be_hidden()
+
+    assert list(Receipt.objects.values_list("total_minor", flat=True)) == [485]
+
+
+@pytest.mark.console_errors_expected
+def test_a_browser_that_keeps_nothing_still_lets_a_stuck_sale_be_dropped(till: Page) -> None:
+    till.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    scan(till, MILK)
+    lines(till, 1)
+    till.route("**/till/sales/", lambda route: route.fulfill(status=500, body="broken"))
+    till.keyboard.press("F8")
+    till.get_by_role("button", name="Set this sale aside").click(timeout=20_000)
+    expect(till.locator("#message")).to_contain_text("can’t keep the sale")
+    till.get_by_role("button", name="Drop it", exact=True).click()
+    till.get_by_role("button", name="Drop it for good").click()
+
+    lines(till, 0)
+    expect(till.locator("#scan")).to_be_focused()
+    till.unroute("**/till/sales/")
+    scan(till, BREAD)
+    lines(till, 1)
+    till.keyboard.press("F9")
+    paid(till)
+    assert list(Receipt.objects.values_list("total_minor", flat=True)) == [485]
+
+
+@pytest.mark.console_errors_expected
 def test_a_permission_taken_away_is_not_called_an_old_page(till: Page) -> None:
     scan(till, MILK)
     lines(till, 1)
