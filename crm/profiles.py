@@ -56,40 +56,33 @@ _TOTALS = """
                   GROUP BY customer_id) AS line USING (customer_id)
 """
 
-# The same for each category and everything above it: a receipt counts once at every level. The lines of a receipt share
-# its customer, day and kind, so grouping by the receipt is enough.
+# The same for each category and everything above it: a receipt counts once at every level. Sorting by customer and
+# category is cheaper than first grouping by the receipt, which would keep a sum of its own for nearly every line.
+# {leaves} narrows the tree: most of it has nothing to do with a single sale.
 _CATEGORIES = """
-    WITH RECURSIVE leaf AS MATERIALIZED (
-        SELECT line.receipt_id, product.category_id, min(line.customer_id) AS customer_id,
-               min(line.sold_on) AS sold_on, bool_or(line.is_return) AS is_return,
-               sum(line.quantity) AS units, sum(line.total_minor)::bigint AS spend_minor
-          FROM crm_receiptline AS line
-          JOIN crm_product AS product ON product.id = line.product_id
-         WHERE line.customer_id IS NOT NULL AND product.category_id IS NOT NULL AND {lines}
-         GROUP BY line.receipt_id, product.category_id
-    ), above AS (
-        SELECT DISTINCT category_id AS leaf_id, category_id FROM leaf
-        UNION
+    WITH RECURSIVE above AS (
+        SELECT id AS leaf_id, id AS category_id FROM crm_category WHERE {leaves}
+        UNION ALL
         SELECT above.leaf_id, category.parent_id
           FROM above
           JOIN crm_category AS category ON category.id = above.category_id
          WHERE category.parent_id IS NOT NULL
-    ), receipt AS (
-        SELECT leaf.receipt_id, above.category_id, min(leaf.customer_id) AS customer_id,
-               min(leaf.sold_on) AS sold_on, bool_or(leaf.is_return) AS is_return,
-               sum(leaf.units) AS units, sum(leaf.spend_minor)::bigint AS spend_minor
-          FROM leaf
-          JOIN above ON above.leaf_id = leaf.category_id
-         GROUP BY leaf.receipt_id, above.category_id
     )
-    SELECT customer_id, category_id,
-           count(*) FILTER (WHERE NOT is_return) AS receipts,
-           sum(units) AS units,
-           sum(spend_minor) AS spend_minor,
-           min(sold_on) FILTER (WHERE NOT is_return) AS first_sold_on,
-           max(sold_on) FILTER (WHERE NOT is_return) AS last_sold_on
-      FROM receipt
-     GROUP BY customer_id, category_id
+    SELECT line.customer_id, above.category_id,
+           count(DISTINCT line.receipt_id) FILTER (WHERE NOT line.is_return) AS receipts,
+           sum(line.quantity) AS units,
+           sum(line.total_minor)::bigint AS spend_minor,
+           min(line.sold_on) FILTER (WHERE NOT line.is_return) AS first_sold_on,
+           max(line.sold_on) FILTER (WHERE NOT line.is_return) AS last_sold_on
+      FROM crm_receiptline AS line
+      JOIN crm_product AS product ON product.id = line.product_id
+      JOIN above ON above.leaf_id = product.category_id
+     WHERE line.customer_id IS NOT NULL AND {lines}
+     GROUP BY line.customer_id, above.category_id
+"""
+
+_LEAVES = """
+    id IN (SELECT category_id FROM crm_product WHERE id IN (SELECT product_id FROM crm_receiptline WHERE {lines}))
 """
 
 # The balance is the sum of the ledger; of the consents, each channel's newest statement counts.
@@ -143,15 +136,17 @@ def apply_receipts(*, receipt_ids: Sequence[int]) -> None:
     count twice. Receipts without a customer change nothing.
     """
     if receipt_ids:
-        _apply("= ANY(%(receipts)s)", {"receipts": list(receipt_ids)})
+        chosen = "= ANY(%(receipts)s)"
+        leaves = _LEAVES.format(lines=f"receipt_id {chosen}")
+        _apply(chosen, {"receipts": list(receipt_ids)}, leaves=leaves)
 
 
 def apply_selected_receipts(*, query: str) -> None:
     """Like :func:`apply_receipts`, for the receipts whose ids this SQL query gives (an import's temporary table)."""
-    _apply(f"IN ({query})", {})
+    _apply(f"IN ({query})", {}, leaves="true")
 
 
-def _apply(chosen: str, params: dict[str, list[int]]) -> None:
+def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str) -> None:
     receipts, lines = f"id {chosen}", f"receipt_id {chosen}"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -180,7 +175,7 @@ def _apply(chosen: str, params: dict[str, list[int]]) -> None:
         cursor.execute(
             f"""
             INSERT INTO crm_customercategory AS known (customer_id, category_id, {", ".join(CATEGORY_COLUMNS)})
-            {_CATEGORIES.format(lines=lines)}
+            {_CATEGORIES.format(lines=lines, leaves=leaves)}
             ON CONFLICT (customer_id, category_id) DO UPDATE
                SET receipts = known.receipts + excluded.receipts,
                    units = known.units + excluded.units,
@@ -324,7 +319,7 @@ def hold_products(*, products: QuerySet[Product]) -> None:
 def _scope(customer_ids: Sequence[int] | str | None) -> tuple[dict[str, str], dict[str, list[int]]]:
     """How each statement is narrowed to these customers (a query of ids may name them, and None means all)."""
     if customer_ids is None:
-        return dict.fromkeys(("receipts", "lines", "customers", "people", "known"), "true"), {}
+        return dict.fromkeys(("receipts", "lines", "customers", "people", "known", "leaves"), "true"), {}
     chosen = f"IN ({customer_ids})" if isinstance(customer_ids, str) else "= ANY(%(customers)s)"
     theirs = f"customer_id {chosen}"
     return {
@@ -333,6 +328,7 @@ def _scope(customer_ids: Sequence[int] | str | None) -> tuple[dict[str, str], di
         "customers": theirs,
         "people": f"customer.id {chosen}",
         "known": f"known.{theirs}",
+        "leaves": _LEAVES.format(lines=theirs),
     }, {} if isinstance(customer_ids, str) else {"customers": list(customer_ids)}
 
 

@@ -5,10 +5,10 @@ Values repeat a great deal in a shop's files, so each parser remembers its last 
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import lru_cache
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
@@ -30,6 +30,7 @@ EXACT = Context(prec=100, rounding=ROUND_HALF_UP)
 """Enough digits for any product of two cells, so that only the last step rounds."""
 
 Parser = Callable[[str], str]
+_Key = TypeVar("_Key", bound=Hashable)
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _INSTANT = re.compile(
@@ -46,6 +47,26 @@ class BadCell(ValueError):
     def __init__(self, reason: str, field: str = "") -> None:
         super().__init__(reason)
         self.reason, self.field = reason, field
+
+
+class _Remembered(dict[_Key, str]):
+    """A dictionary that computes what it lacks: finding something again costs half of what lru_cache takes for it."""
+
+    def __init__(self, compute: Callable[[_Key], str], limit: int) -> None:
+        super().__init__()
+        self._compute, self._limit = compute, limit
+
+    def __missing__(self, key: _Key) -> str:
+        value = self._compute(key)
+        if len(self) >= self._limit:
+            self.clear()
+        self[key] = value
+        return value
+
+
+def remembered(compute: Callable[[_Key], str], *, limit: int = REMEMBERED) -> Callable[[_Key], str]:
+    """The same function, which remembers what it has made of so many different keys, and then begins anew."""
+    return _Remembered(compute, limit).__getitem__
 
 
 def shown(cell: str) -> str:
@@ -72,7 +93,7 @@ def plain(cell: str) -> str:
 
 
 def text(limit: int, *, required: bool = False) -> Parser:
-    @lru_cache(REMEMBERED)
+    @remembered
     def parse(cell: str) -> str:
         value = plain(cell)
         if required and not value:
@@ -87,7 +108,7 @@ def text(limit: int, *, required: bool = False) -> Parser:
 def category() -> Parser:
     """A path of names from the root: Food > Dairy > Milk."""
 
-    @lru_cache(REMEMBERED)
+    @remembered
     def parse(cell: str) -> str:
         if not (value := plain(cell)):
             return ""
@@ -118,7 +139,7 @@ def minor(amount: Decimal) -> int:
 
 
 def price() -> Parser:
-    @lru_cache(REMEMBERED)
+    @remembered
     def parse(cell: str) -> str:
         if not cell.strip():
             return NULL
@@ -130,7 +151,7 @@ def price() -> Parser:
 
 
 def whole(limit: int) -> Parser:
-    @lru_cache(REMEMBERED)
+    @remembered
     def parse(cell: str) -> str:
         if not cell.strip():
             return NULL
@@ -147,7 +168,7 @@ def whole(limit: int) -> Parser:
 def choice(values: Iterable[str]) -> Parser:
     allowed = [value for value in values if value]
 
-    @lru_cache(REMEMBERED)
+    @remembered
     def parse(cell: str) -> str:
         value = cell.strip().lower()
         if value and value not in allowed:
@@ -160,7 +181,7 @@ def choice(values: Iterable[str]) -> Parser:
 
 
 def yes_no() -> Parser:
-    @lru_cache(REMEMBERED)
+    @remembered
     def parse(cell: str) -> str:
         value = cell.strip().lower()
         if value in _YES:
@@ -177,7 +198,7 @@ def yes_no() -> Parser:
 def words() -> Parser:
     """Several words, with semicolons or bars between them."""
 
-    @lru_cache(REMEMBERED)
+    @remembered
     def parse(cell: str) -> str:
         found = dict.fromkeys(word.strip() for word in re.split(r"[;|]", plain(cell)) if word.strip())
         if any(len(word) > 100 for word in found):
@@ -191,7 +212,7 @@ def words() -> Parser:
 def day(now: datetime) -> Parser:
     """A date in the past or today, written like 2026-12-31."""
 
-    @lru_cache(REMEMBERED)
+    @remembered
     def parse(cell: str) -> str:
         if not (value := cell.strip()):
             return NULL
@@ -239,7 +260,7 @@ def moment(zone: ZoneInfo, now: datetime, slack: timedelta = SLACK) -> Parser:
     """Like :func:`instant`, where the cell may be blank."""
     read = instant(zone, now, slack)
 
-    @lru_cache(REMEMBERED)
+    @remembered
     def parse(cell: str) -> str:
         return read(cell).isoformat() if cell.strip() else NULL
 

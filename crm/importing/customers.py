@@ -1,7 +1,6 @@
 """Customers from a file with one row each. A blank cell leaves what is known; nothing turns a newer no into a yes."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,7 +10,7 @@ from crm import addresses, consents, profiles
 from crm.customers import derived_keys
 from crm.importing import cells
 from crm.importing import customers_sql as sql
-from crm.importing.cells import BadCell, Parser, text
+from crm.importing.cells import BadCell, Parser, remembered, text
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
 from crm.importing.shop import copy_computed, mark_selected
@@ -92,7 +91,6 @@ class CustomerImporter(Importer):
 def _address(limit: int, check: Callable[[str], str]) -> Parser:
     read = text(limit)
 
-    @lru_cache(1_000)
     def parse(cell: str) -> str:
         value = read(cell)
         try:
@@ -101,7 +99,7 @@ def _address(limit: int, check: Callable[[str], str]) -> Parser:
             raise BadCell(" ".join(error.messages)) from None
         return value
 
-    return parse
+    return remembered(parse, limit=1_000)
 
 
 def _keys(customer_id: int, number: str, *fields: str) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
 """What every kind of import has in common: columns in, a set-based merge, counts out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from crm.importing.cells import NULL
 from crm.importing.columns import Column
+from crm.importing.staging import Encode
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,16 @@ class Importer(ABC):
         """The staging columns that :meth:`encoder` writes."""
         return list(positions)
 
-    def encoder(self, positions: dict[str, int]) -> Callable[[list[str]], str]:
-        """A function from a row's cells to a COPY line without its row number."""
+    def encoder(self, positions: dict[str, int]) -> Encode:
+        """A function from the cells of some rows to their COPY lines without row numbers; BadCell where one is bad."""
         parsers = {column.name: column.parse for column in self.columns}
         plan = [(parsers[name], at) for name, at in positions.items()]
-        return lambda row: "\t".join([parse(row[at]) for parse, at in plan])
+
+        def encode(rows: Sequence[list[str]]) -> Iterable[str]:
+            columns = list(zip(*rows, strict=True))  # column by column: what a row costs is then mostly done in C
+            return map("\t".join, zip(*[map(parse, columns[at]) for parse, at in plan], strict=True))
+
+        return encode
 
     def checks(self, positions: dict[str, int]) -> list[tuple[str, Callable[[list[str]], Any]]]:
         """For each field, what raises BadCell where a row's cells are bad."""

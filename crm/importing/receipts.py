@@ -4,10 +4,8 @@ A receipt's key is (source, receipt id, sale or return); its lines are known by 
 anywhere in the file. One bad row refuses its whole receipt, for half a receipt has a wrong total; the others are taken.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,11 +15,12 @@ from django.utils.translation import gettext as _
 from crm import profiles
 from crm.importing import amounts, cells, receipts_sql
 from crm.importing.bulk import filling
-from crm.importing.cells import text
+from crm.importing.cells import remembered, text
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
 from crm.importing.reading import FileRefused
 from crm.importing.shop import create_categories, create_customers, create_products, create_stores, mark_selected
+from crm.importing.staging import Encode
 from crm.models import SalesChannel
 
 DEFAULT_STORE = "main"
@@ -45,7 +44,7 @@ class ReceiptImporter(Importer):
         read = cells.instant(zone, now)
         shop_zone = ZoneInfo(settings.TIME_ZONE)
 
-        @lru_cache(cells.REMEMBERED)
+        @remembered
         def when(cell: str) -> str:
             sold_at = read(cell)
             return f"{sold_at.isoformat()}\t{sold_at.astimezone(shop_zone).date().isoformat()}"
@@ -102,26 +101,31 @@ class ReceiptImporter(Importer):
         times = ["sold_at", "sold_on"]  # what one parser makes of one cell
         return [*(name for name in head if name != "sold_at"), *times, *lines, *amounts.COLUMNS]
 
-    def encoder(self, positions: dict[str, int]) -> Callable[[list[str]], str]:
+    def encoder(self, positions: dict[str, int]) -> Encode:
         parsers = {column.name: column.parse for column in self.columns}
         head, lines = _in_parts(positions)
         ordered = [*(name for name in head if name != "sold_at"), "sold_at"]
-        head_cells, head_parsers = itemgetter(*(positions[name] for name in ordered)), [parsers[n] for n in ordered]
+        head_cells, head_parsers = [positions[name] for name in ordered], [parsers[name] for name in ordered]
         plan = [(parsers[name], positions[name]) for name in lines]
-        line = _line(positions)
+        line_cells, read_line = _line(positions)
 
-        @lru_cache(NEIGHBOURS)
-        def encode_head(*found: str) -> str:
+        def read_head(found: tuple[str, ...]) -> str:
             return "\t".join([parse(cell) for parse, cell in zip(head_parsers, found, strict=True)])
 
-        def encode(row: list[str]) -> str:
-            own = "\t".join([parse(row[at]) for parse, at in plan])
-            return f"{encode_head(*head_cells(row))}\t{own}\t{line(row)}"
+        encode_head = remembered(read_head, limit=NEIGHBOURS)
+
+        def encode(rows: Sequence[list[str]]) -> Iterable[str]:
+            columns = list(zip(*rows, strict=True))
+            heads = map(encode_head, zip(*[columns[at] for at in head_cells], strict=True))
+            own = [map(parse, columns[at]) for parse, at in plan]
+            amounts_of_lines = map(read_line, zip(*[columns[at] for at in line_cells], strict=True))
+            return map("\t".join, zip(heads, *own, amounts_of_lines, strict=True))
 
         return encode
 
     def checks(self, positions: dict[str, int]) -> list[tuple[str, Callable[[list[str]], Any]]]:
-        return [*super().checks(positions), ("quantity", _line(positions))]
+        line_cells, read_line = _line(positions)
+        return [*super().checks(positions), ("quantity", lambda row: read_line(tuple(row[at] for at in line_cells)))]
 
     def merge(self, cursor: Any) -> Counts:
         params = self.params()
@@ -155,13 +159,11 @@ def _in_parts(positions: dict[str, int]) -> tuple[list[str], list[str]]:
     return [name for name in positions if name in _HEAD], [name for name in positions if name in _OF_A_LINE]
 
 
-def _line(positions: dict[str, int]) -> Callable[[list[str]], str]:
-    """Reads the cells of a row that hold its amounts; columns that the file lacks are blank."""
+def _line(positions: dict[str, int]) -> tuple[list[int], Callable[[tuple[str, ...]], str]]:
+    """Where the cells are that hold a row's amounts, and what reads them; columns that the file lacks are blank."""
     present = [field for field in amounts.FIELDS if field in positions]
-    found = itemgetter(*(positions[field] for field in present))
 
-    @lru_cache(cells.REMEMBERED)
-    def read(*values: str) -> str:
+    def read(values: tuple[str, ...]) -> str:
         return amounts.line_amounts(**dict(zip(present, values, strict=True)))
 
-    return lambda row: read(*found(row))
+    return [positions[field] for field in present], remembered(read)

@@ -4,7 +4,8 @@ The rows go over in one COPY; what is wrong with the others goes to a second tab
 the file is, and however bad.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from crm.importing.cells import NULL, BadCell, escaped
@@ -14,8 +15,8 @@ BLOCK = 500
 """Rows that go over the wire together."""
 BAD_AT_ONCE = 20_000
 
-Encode = Callable[[list[str]], str]
-"""A row's cells as one COPY line (without row number and newline); BadCell where one is bad."""
+Encode = Callable[[Sequence[list[str]]], Iterable[str]]
+"""Some rows' cells as COPY lines (without row numbers and newlines); BadCell where one is bad."""
 
 
 _DROP = """
@@ -75,24 +76,28 @@ class Staging:
 
         It ends where enough bad rows have come together to be copied themselves: a connection does one at a time.
         """
-        good: list[str] = []
         with self.cursor.copy(into) as copy:
-            for number, cells, problem in rows:
-                self.rows += 1
-                try:
-                    if problem:
-                        raise BadCell(problem)
-                    good.append(f"{number}\t{encode(cells)}\n")
-                except BadCell:
-                    self._add_problem(number, cells, problem or explain(cells), key)
-                    if len(self._bad) >= BAD_AT_ONCE:
-                        copy.write("".join(good))
-                        return True
-                if len(good) >= BLOCK:
-                    copy.write("".join(good))
-                    good.clear()
-            copy.write("".join(good))
+            while block := list(islice(rows, BLOCK)):
+                self.rows += len(block)
+                copy.write(_encoded(block, encode) or "".join(self._good_ones(block, encode, key, explain)))
+                if len(self._bad) >= BAD_AT_ONCE:
+                    return True
         return False
+
+    def _good_ones(
+        self,
+        rows: list[Row],
+        encode: Encode,
+        key: Callable[[list[str]], str],
+        explain: Callable[[list[str]], str],
+    ) -> Iterator[str]:
+        """Row by row: what the good ones are for COPY. The others are noted with what is wrong with them."""
+        for row in rows:
+            if encoded := _encoded([row], encode):
+                yield encoded
+            else:
+                number, cells, problem = row
+                self._add_problem(number, cells, problem or explain(cells), key)
 
     def _add_problem(self, number: int, cells: list[str], reason: str, key: Callable[[list[str]], str]) -> None:
         try:
@@ -106,6 +111,17 @@ class Staging:
             with self.cursor.copy("COPY import_problem (row, key, reason) FROM STDIN") as copy:
                 copy.write("".join(self._bad))
             self._bad.clear()
+
+
+def _encoded(rows: list[Row], encode: Encode) -> str:
+    """The rows as COPY wants them, or "" where one of them is bad."""
+    numbers, cells, problems = zip(*rows, strict=True)
+    if any(problems):
+        return ""
+    try:
+        return "".join([f"{number}\t{line}\n" for number, line in zip(numbers, encode(cells), strict=True)])
+    except BadCell:
+        return ""
 
 
 def explain_with(checks: Iterable[tuple[str, Callable[[list[str]], Any]]]) -> Callable[[list[str]], str]:
