@@ -7,6 +7,7 @@ class CrmConfig(AppConfig):
     verbose_name = _("Records")
 
     def ready(self) -> None:
+        from crm import checks as checks  # registered by being imported
         from crm import customer_attributes
 
         customer_attributes.register_all()

@@ -24,10 +24,12 @@ class Coupon(models.Model):
 
 
 class Redemption(models.Model):
-    """A coupon used by a customer on a day. Only ever added."""
+    """A coupon used by a customer on a day. Only ever added; of an erased customer's only the customer goes."""
 
     coupon = models.ForeignKey(Coupon, models.PROTECT, related_name="redemptions", verbose_name=_("coupon"))
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="redemptions", verbose_name=_("customer"))
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, null=True, related_name="redemptions", verbose_name=_("customer")
+    )
     receipt = models.ForeignKey(
         Receipt, models.PROTECT, null=True, blank=True, related_name="redemptions", verbose_name=_("receipt")
     )

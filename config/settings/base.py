@@ -141,6 +141,9 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
 
 EMAIL_TIMEOUT = 30
 
+RETENTION_RULES = Path(env.text("REGULARS_RETENTION_RULES", str(BASE_DIR / "config" / "retention.toml")))
+"""What becomes of personal data, at erasure and in time; the file's head says how it is written."""
+
 # The doors through which campaigns leave, by channel (campaigns/channels).
 CAMPAIGN_DOORS = {"email": "campaigns.channels.email.EmailDoor"}
 SENDING_LEASE_SECONDS = env.number("REGULARS_SENDING_LEASE_SECONDS", 300)
