@@ -16,9 +16,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from campaigns import views_compose, views_launch, views_report
+from campaigns import exports, views_compose, views_launch, views_report
 from campaigns.models import Campaign
 from campaigns.results import Summary, summaries
+from crm.admin.exporting import Exportable
 from crm.templatetags.regulars import count, money_whole
 
 Status = Campaign.Status
@@ -36,7 +37,8 @@ class CampaignList(ChangeList):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(ModelAdmin):
+class CampaignAdmin(Exportable, ModelAdmin):
+    exports = [exports.campaigns]
     list_display = ["name", "shown_status", "audience", "moment", "sent", "clicked", "bought", "revenue"]
     list_filter = ["status", "channel"]
     search_fields = ["name"]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from campaigns import drafts
+from campaigns import drafts, exports
 from campaigns.books import Books
 from campaigns.charts import buyers_chart, funnel_chart, spend_chart
 from campaigns.models import Campaign, Delivery
@@ -22,6 +22,7 @@ from campaigns.results import Report, report
 from campaigns.verdict import verdict
 from campaigns.views_compose import preview_context
 from campaigns.views_launch import progress_context
+from crm.admin.exporting import export_address
 from crm.models import Channel
 from crm.templatetags.regulars import signed
 
@@ -44,6 +45,7 @@ def show(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         groups=[*campaign.segments.all(), *campaign.personas.all()],
         is_editable=may_edit(request),
         may_add=request.user.has_perm("campaigns.add_campaign"),
+        export_address=export_address(request, exports.deliveries_screen, f"campaign={campaign.pk}"),
         time_zone=settings.TIME_ZONE,
         is_under_way=is_under_way,
         **_message(request, campaign),

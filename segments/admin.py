@@ -19,9 +19,10 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from crm.admin.exporting import Exportable, export_address
 from crm.attributes import Filter, lookup
 from crm.templatetags.regulars import count
-from segments import builder, domain, offers, overview
+from segments import builder, domain, exports, offers, overview
 from segments.forms import MAX_LENGTH, SegmentForm
 from segments.models import Segment
 from segments.rules import RuleError, describe, parse
@@ -45,7 +46,8 @@ class ArchivedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Segment)
-class SegmentAdmin(ModelAdmin):
+class SegmentAdmin(Exportable, ModelAdmin):
+    exports = [exports.segments]
     form = SegmentForm
     list_display = ["name", "sentence", "members", "as_of", "last_change"]
     list_filter = [ArchivedFilter]
@@ -170,6 +172,7 @@ class SegmentAdmin(ModelAdmin):
             "may_change": self.has_change_permission(request, segment),
             "may_add": self.has_add_permission(request),
             "is_persona": segment.kind == Segment.Kind.PERSONA,
+            "export_address": export_address(request, exports.members_screen, f"segment={segment.pk}"),
             "reach": overview.reach(segment=segment),
             "likes": overview.likes(segment=segment),
             "chart": overview.chart(segment=segment, now=timezone.now()),

@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from crm.admin.exporting import Exportable
+
 
 class ReadOnly:
     """For facts and what is derived from them: to be looked at, whatever an account may do."""
@@ -19,7 +21,7 @@ class ReadOnly:
         return False
 
 
-class RecordAdmin(ModelAdmin):
+class RecordAdmin(Exportable, ModelAdmin):
     """Counts no million rows only to say how many there are, and deletes neither in bulk nor what is in use."""
 
     show_full_result_count = False

@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from crm import categories, money, products
 from crm.admin.base import RecordAdmin
+from crm.exporting import lists
 from crm.models import Category, Product, Shop, Store
 
 MOST_FOUND = 200
@@ -48,6 +49,7 @@ class ProductForm(forms.ModelForm):
 
 @admin.register(Product)
 class ProductAdmin(RecordAdmin):
+    exports = [lists.products]
     form = ProductForm
     in_use_by = ["lines", "reviews", "wished_by"]
     list_display = ["name", "sku", "brand", "category", "price", "is_active"]
@@ -98,6 +100,7 @@ class CategoryForm(forms.ModelForm):
 
 @admin.register(Category)
 class CategoryAdmin(RecordAdmin):
+    exports = [lists.categories]
     form = CategoryForm
     in_use_by = ["products", "children", "customers"]
     list_display = ["path"]
@@ -110,6 +113,7 @@ class CategoryAdmin(RecordAdmin):
 
 @admin.register(Store)
 class StoreAdmin(RecordAdmin):
+    exports = [lists.stores]
     list_display = ["name", "code", "city", "is_active"]
     in_use_by = ["receipts"]
     search_fields = ["name", "code", "city"]

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 
 from crm import addresses, consents, customers, money
 from crm.admin.base import FactInline, RecordAdmin
+from crm.exporting import lists
 from crm.models import Channel, Company, Customer, Household, LoyaltyCard
 
 MOST_FOUND = 200
@@ -52,6 +53,7 @@ class CardInline(FactInline):
 class CustomerAdmin(RecordAdmin):
     """The page opens with who this is, in words; what is written down follows."""
 
+    exports = [lists.customers]
     form = CustomerForm
     list_display = ["name", "number", "email", "city", "receipts", "spend", "last_purchase"]
     list_filter = [
@@ -214,6 +216,7 @@ class HouseholdMembers(MemberInline):
 
 @admin.register(Household)
 class HouseholdAdmin(RecordAdmin):
+    exports = [lists.households]
     list_display = ["number", "decision_maker"]
     list_select_related = ["decision_maker"]
     search_fields = ["number"]
@@ -230,6 +233,7 @@ class Contacts(MemberInline):
 
 @admin.register(Company)
 class CompanyAdmin(RecordAdmin):
+    exports = [lists.companies]
     list_display = ["name", "industry", "employees", "decision_maker"]
     list_select_related = ["decision_maker"]
     search_fields = ["name", "industry"]

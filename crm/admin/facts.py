@@ -15,6 +15,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 
 from crm import consents, customers, money
 from crm.admin.base import FactAdmin, FactInline, RecordAdmin
+from crm.exporting import lists
 from crm.models import Consent, Customer, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine, Suppression
 
 MOST_FOUND = 200
@@ -55,6 +56,7 @@ class LineInline(FactInline):
 
 @admin.register(Receipt)
 class ReceiptAdmin(FactAdmin):
+    exports = [lists.receipt_lines, lists.receipts]
     list_display = ["external_id", "kind", "store", "customer", "sold_at", "total"]
     list_filter = [("sold_on", RangeDateFilter), "kind", "channel", "store"]
     list_filter_submit = True
@@ -103,6 +105,7 @@ class ConsentForm(forms.ModelForm):
 class ConsentAdmin(RecordAdmin):
     """The ledger of statements. A new statement may be added; none is changed, the newest counts."""
 
+    exports = [lists.consents]
     form = ConsentForm
 
     list_display = ["customer", "channel", "granted", "stated_at", "source"]
@@ -133,6 +136,7 @@ class ConsentAdmin(RecordAdmin):
 class SuppressionAdmin(FactAdmin):
     """Which addresses are not written to: why and since when. The addresses themselves are kept as hashes only."""
 
+    exports = [lists.suppressions]
     list_display = ["reason", "channel", "recorded_at"]
     list_filter = ["reason", "channel"]
     fields = ["reason", "channel", "recorded_at"]
@@ -149,6 +153,7 @@ class EntryInline(FactInline):
 
 @admin.register(LoyaltyCard)
 class CardAdmin(RecordAdmin):
+    exports = [lists.cards, lists.ledger]
     list_display = ["number", "customer", "status", "issued_at"]
     list_filter = ["status"]
     list_select_related = ["customer"]

@@ -20,6 +20,7 @@ from unfold.decorators import display
 
 from crm import files, jobs
 from crm.admin.base import FactAdmin
+from crm.admin.exporting import export_view
 from crm.models import Job
 from crm.templatetags.regulars import locale
 
@@ -84,6 +85,7 @@ class JobAdmin(FactAdmin):
             at("progress/", self.progress_view, "progress"),
             at("cancel/", require_POST(self.cancel_view), "cancel"),
             at("files/<slug:which>/", self.file_view, "file"),
+            path("export/<str:screen>/", self.admin_site.admin_view(export_view), name="crm_job_export"),
             *super().get_urls(),
         ]
 

@@ -9,11 +9,13 @@ from django.utils.translation import ngettext
 
 from crm import receipts
 from crm.admin.base import FactAdmin
+from crm.exporting import lists
 from crm.models import ReceiptMail
 
 
 @admin.register(ReceiptMail)
 class ReceiptMailAdmin(FactAdmin):
+    exports = [lists.receipt_mails]
     list_display = ["receipt", "email", "status", "attempts", "asked_at", "settled_at", "error"]
     list_filter = ["status"]
     list_select_related = ["receipt"]

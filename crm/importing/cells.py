@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
+from crm.formulas import original
 from crm.models import Category
 from crm.text import clean
 
@@ -80,7 +81,9 @@ def escaped(value: str) -> str:
 
 
 def plain(cell: str) -> str:
-    """One clean line of text; BadCell on what cannot be stored."""
+    """One clean line of text, without the apostrophe of an export; BadCell on what cannot be stored."""
+    if cell[:1] == "'":
+        cell = original(cell)
     if cell.isascii() and cell.isprintable():
         return " ".join(cell.split())
     if "\x00" in cell:

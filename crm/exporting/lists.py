@@ -1,0 +1,218 @@
+"""The exports of the records. Where a list can be imported, the columns are those of the import."""
+
+from typing import Any
+
+from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from crm.exporting.declared import Column, Export, amount, declare, trimmed
+from crm.models import Channel, Consent, LoyaltyCard, LoyaltyEntry, Purpose, ReceiptLine
+
+PERSONAL = "crm.export_customer"
+
+
+def _consent(customer: str, channel: str) -> Subquery:
+    """The newest statement: yes, no, or nothing where there is none, which is not a no."""
+    stated = Consent.objects.filter(customer=OuterRef(customer), channel=channel, purpose=Purpose.MARKETING)
+    return Subquery(stated.order_by("-stated_at", "-id").values("granted")[:1])
+
+
+def _card(customer: str) -> Subquery:
+    """The oldest card that can be used."""
+    cards = LoyaltyCard.objects.filter(customer=OuterRef(customer), status=LoyaltyCard.Status.ACTIVE)
+    return Subquery(cards.order_by("id").values("number")[:1])
+
+
+def _same(*names: str, to: str = "") -> list[Column]:
+    return [Column(name, to + name) for name in names]
+
+
+def customer_columns(to: str = "") -> list[Column]:
+    """The columns of an import of customers. ``to`` is the path to the customer ("customer__")."""
+    key = f"{to}pk"
+    return [
+        Column("customer_id", f"{to}number"),
+        *_same("first_name", "last_name", "email", "phone", "birth_date", "age_band", "gender", "language", to=to),
+        *_same("address", "city", "region", "country", "postcode", "income_band", "social_group", "housing", to=to),
+        Column("household_id", f"{to}household__number"),
+        *_same("household_size", "family_situation", "children", "pets", to=to),
+        Column("company", f"{to}company__name"),
+        *_same(
+            "job_title", "occupation", "work_pattern", "lifestyle", "interests", "opinions", "values", "tags", to=to
+        ),
+        *_same("preferred_channel", "source", "goal", "registered_at", to=to),
+        Column("card_number", _card(key)),
+        *(Column(f"consent_{channel}", _consent(key, channel)) for channel in Channel.values),
+    ]
+
+
+customers = declare(Export("customers", _("customers"), customer_columns(), ["crm.view_customer", PERSONAL]))
+
+households = declare(
+    Export(
+        "households",
+        _("households"),
+        [Column("household_id", "number"), Column("decision_maker", "decision_maker__number")],
+        ["crm.view_household", PERSONAL],
+    )
+)
+
+companies = declare(
+    Export(
+        "companies",
+        _("companies"),
+        [*_same("name", "industry", "employees"), Column("decision_maker", "decision_maker__number")],
+        ["crm.view_company", PERSONAL],
+    )
+)
+
+products = declare(
+    Export(
+        "products",
+        _("products"),
+        [
+            *_same("sku", "name"),
+            Column("category", "category__path"),
+            Column("brand", "brand"),
+            Column("price", "price_minor", amount),
+            Column("barcode", "barcode"),
+        ],
+        ["crm.view_product"],
+    )
+)
+
+categories = declare(Export("categories", _("categories"), _same("path"), ["crm.view_category"]))
+
+stores = declare(Export("stores", _("stores"), _same("code", "name", "city", "is_active"), ["crm.view_store"]))
+
+
+def _lines(receipts: QuerySet[Any]) -> QuerySet[Any]:
+    return ReceiptLine.objects.filter(receipt__in=receipts.order_by().values("pk")).order_by("receipt_id", "position")
+
+
+receipt_lines = declare(
+    Export(
+        "receipt-lines",
+        _("receipts, a row for each line"),
+        [
+            Column("receipt_id", "receipt__external_id"),
+            Column("sold_at", "receipt__sold_at"),
+            Column("store", "receipt__store__code"),
+            Column("channel", "receipt__channel"),
+            Column("customer_id", "receipt__customer__number"),
+            Column("sku", "product__sku"),
+            Column("product", "product__name"),
+            Column("category", "product__category__path"),
+            Column("quantity", "quantity", trimmed),
+            Column("unit_price", "unit_price", trimmed),
+            Column("discount", "discount_minor", amount),
+            Column("line_total", "total_minor", amount),
+            Column("returns_receipt_id", "receipt__returns__external_id"),
+        ],
+        ["crm.view_receipt", PERSONAL],
+        rows=_lines,
+    )
+)
+
+receipts = declare(
+    Export(
+        "receipts",
+        _("receipts, a row for each"),
+        [
+            Column("receipt_id", "external_id"),
+            *_same("source", "kind", "channel", "sold_at"),
+            Column("store", "store__code"),
+            Column("customer_id", "customer__number"),
+            Column("total", "total_minor", amount),
+            Column("discount", "discount_minor", amount),
+            Column("payment", "payment"),
+            Column("returns_receipt_id", "returns__external_id"),
+        ],
+        ["crm.view_receipt", PERSONAL],
+    )
+)
+
+receipt_mails = declare(
+    Export(
+        "receipt-mails",
+        _("receipts by mail"),
+        [
+            Column("receipt_id", "receipt__external_id"),
+            *_same("email", "status", "attempts", "error", "asked_at", "settled_at"),
+        ],
+        ["crm.view_receiptmail", PERSONAL],
+    )
+)
+
+consents = declare(
+    Export(
+        "consents",
+        _("consents, every statement"),
+        [
+            Column("customer_id", "customer__number"),
+            *_same("channel", "purpose", "granted", "stated_at", "source", "wording"),
+        ],
+        ["crm.view_consent", PERSONAL],
+    )
+)
+
+suppressions = declare(
+    Export(
+        "suppressions",
+        _("suppressed addresses, as fingerprints"),
+        [
+            *_same("channel", "reason", "recorded_at"),
+            Column("address_hash", "address_hash", lambda key: bytes(key).hex()),
+        ],
+        ["crm.view_suppression", PERSONAL],
+    )
+)
+
+
+def _points() -> Coalesce:
+    """The balance is the sum of the ledger, nothing else."""
+    ledger = LoyaltyEntry.objects.filter(customer=OuterRef("customer")).order_by().values("customer")
+    return Coalesce(Subquery(ledger.annotate(sum=Sum("points")).values("sum")), Value(0))
+
+
+def _balance() -> Case:
+    """A person's points stand beside one of their cards only, so that the column's sum is true."""
+    first = LoyaltyCard.objects.filter(customer=OuterRef("customer")).order_by("id").values("pk")[:1]
+    return Case(When(pk=Subquery(first), then=_points()), default=Value(0), output_field=IntegerField())
+
+
+cards = declare(
+    Export(
+        "loyalty",
+        _("loyalty cards with their points"),
+        [
+            Column("customer_id", "customer__number"),
+            Column("card_number", "number"),
+            Column("points", _balance()),
+            *_same("status", "issued_at"),
+        ],
+        ["crm.view_loyaltycard", PERSONAL],
+    )
+)
+
+
+def _movements(found: QuerySet[Any]) -> QuerySet[Any]:
+    return LoyaltyEntry.objects.filter(customer__in=found.order_by().values("customer")).order_by("id")
+
+
+ledger = declare(
+    Export(
+        "loyalty-ledger",
+        _("every movement of the points of these cards' owners"),
+        [
+            Column("customer_id", "customer__number"),
+            Column("card_number", "card__number"),
+            *_same("kind", "points"),
+            Column("receipt_id", F("receipt__external_id")),
+            *_same("note", "recorded_at"),
+        ],
+        ["crm.view_loyaltyentry", PERSONAL],
+        rows=_movements,
+    )
+)

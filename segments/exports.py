@@ -1,0 +1,60 @@
+"""Exports of segments: the list, and the members of one."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from crm.exporting import Column, Export, Screen, declare, offer
+from crm.exporting.lists import PERSONAL, customer_columns
+from segments.models import Membership, Segment
+
+segments = declare(
+    Export(
+        "segments",
+        _("segments"),
+        [
+            *(Column(name, name) for name in ("name", "description", "kind")),
+            Column("members", "members_count"),
+            Column("as_of", "refreshed_at"),
+            Column("changed_at", "changed_at"),
+        ],
+        ["segments.view_segment"],
+    )
+)
+
+members = declare(
+    Export(
+        "members",
+        _("members"),
+        [*customer_columns("customer__"), Column("member_since", "entered_at")],
+        ["segments.view_membership", "crm.view_customer", PERSONAL],
+    )
+)
+
+
+def _find(user: User, query: str) -> QuerySet[Any]:
+    """The members of ?segment=ID, in the order of the page."""
+    key = QueryDict(query).get("segment", "")
+    if not (key.isascii() and key.isdecimal() and len(key) < 19):
+        raise ValueError(key)
+    if not user.has_perm("segments.view_segment"):
+        raise PermissionDenied
+    return Membership.objects.filter(segment=int(key)).order_by("-entered_at", "id")
+
+
+def _back(query: str) -> str:
+    key = QueryDict(query).get("segment", "")
+    found = Segment.objects.filter(pk=int(key)).first() if key.isascii() and key.isdecimal() else None
+    return (
+        reverse("admin:segments_segment_members", args=[found.pk])
+        if found
+        else reverse("admin:segments_segment_changelist")
+    )
+
+
+members_screen = offer(Screen("segments.members", [members], _find, _back))
