@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -24,6 +25,8 @@ from crm.templatetags.regulars import count, money_whole
 
 Status = Campaign.Status
 COMPOSED = (Status.DRAFT,)
+NONE = format_html('<span class="rg-none">{}</span>', "–")
+"""An empty cell; on a phone, where a row is a card, it goes."""
 
 
 class CampaignList(ChangeList):
@@ -76,12 +79,12 @@ class CampaignAdmin(Exportable, ModelAdmin):
     @display(description=_("for"))
     def audience(self, campaign: Campaign) -> str:
         names = [str(group) for group in (*campaign.segments.all(), *campaign.personas.all())]
-        return ", ".join(names) or "–"
+        return ", ".join(names) or NONE
 
     @display(description=_("when"), ordering="launched_at")
     def moment(self, campaign: Campaign) -> str:
         moment = campaign.launched_at or campaign.scheduled_at
-        return date_format(localtime(moment), "DATE_FORMAT") if moment else "–"
+        return date_format(localtime(moment), "DATE_FORMAT") if moment else NONE
 
     @display(description=_("sent"))
     def sent(self, campaign: Campaign) -> str:
@@ -89,7 +92,7 @@ class CampaignAdmin(Exportable, ModelAdmin):
 
     @display(description=_("clicked"))
     def clicked(self, campaign: Campaign) -> str:
-        return "–" if campaign.is_imported else self._number(campaign, "clicked")
+        return NONE if campaign.is_imported else self._number(campaign, "clicked")
 
     @display(description=_("bought"))
     def bought(self, campaign: Campaign) -> str:
@@ -98,11 +101,11 @@ class CampaignAdmin(Exportable, ModelAdmin):
     @display(description=_("spent"))
     def revenue(self, campaign: Campaign) -> str:
         summary: Summary = campaign.summary  # type: ignore[attr-defined]  # CampaignList puts it there
-        return money_whole(summary.spend_minor) if campaign.launched_at else "–"
+        return money_whole(summary.spend_minor) if campaign.launched_at else NONE
 
     def _number(self, campaign: Campaign, name: str) -> str:
         summary: Summary = campaign.summary  # type: ignore[attr-defined]  # CampaignList puts it there
-        return count(getattr(summary, name)) if campaign.launched_at else "–"
+        return count(getattr(summary, name)) if campaign.launched_at else NONE
 
     def get_urls(self) -> list[URLPattern]:
         def at(route: str, view: Any, name: str) -> URLPattern:

@@ -79,17 +79,16 @@ class SegmentAdmin(Exportable, ModelAdmin):
         link = reverse("admin:segments_segment_members", args=[segment.pk])
         return format_html('<a class="rg-link rg-num" href="{}">{}</a>', link, count(segment.members_count))
 
-    @display(
-        description=gettext_lazy("as of"),
-        ordering="refreshed_at",
-        label={"error": "danger", "waiting": "warning", "fresh": "success"},
-    )
-    def as_of(self, segment: Segment) -> tuple[str, str]:
+    @display(description=gettext_lazy("as of"), ordering="refreshed_at")
+    def as_of(self, segment: Segment) -> SafeString | str:
+        """The time of the last count, with its day unless that is today; a mark where something is the matter."""
         if segment.last_error:
-            return "error", _("needs a look")
+            return format_html('<span class="rg-chip rg-chip-bad">{}</span>', _("needs a look"))
         if segment.refreshed_at is None or segment.refreshed_version != segment.rule_version:
-            return "waiting", _("being counted")
-        return "fresh", date_format(timezone.localtime(segment.refreshed_at), "SHORT_DATETIME_FORMAT")
+            return format_html('<span class="rg-chip rg-chip-warm">{}</span>', _("being counted"))
+        moment = timezone.localtime(segment.refreshed_at)
+        is_today = moment.date() == timezone.localdate()
+        return date_format(moment, "TIME_FORMAT" if is_today else "DATE_FORMAT")
 
     @display(description=gettext_lazy("last change"), ordering="changed_at")
     def last_change(self, segment: Segment) -> str:

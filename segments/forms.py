@@ -83,7 +83,7 @@ class SegmentForm(forms.ModelForm):
 
     class Meta:
         model = Segment
-        fields = ["name", "description", "rule"]
+        fields = ["name", "rule", "description"]
         widgets = {
             "name": UnfoldAdminTextInputWidget(),
             "description": UnfoldAdminTextareaWidget(attrs={"rows": 2}),

@@ -195,7 +195,9 @@ class CustomerAdmin(RecordAdmin):
             format_html(
                 "{}",
                 format_html_join(
-                    " · ", '<a class="text-primary-600 dark:text-primary-500" href="{}">{}: {}</a>', links
+                    " · ",
+                    '<a class="text-primary-600 whitespace-nowrap dark:text-primary-500" href="{}">{}: {}</a>',
+                    links,
                 ),
             )
             or "–"

@@ -80,18 +80,19 @@
     if (spec.option) return { ...base, ...spec.option };
     const lying = spec.kind === "bars";
     const many = spec.series.length > 1;
+    const hasOwnNumbers = numbered(spec);
     const names = {
       type: "category",
       data: spec.categories,
       inverse: lying,
       axisTick: { show: false },
       axisLine: { lineStyle: { color: colours.line } },
-      axisLabel: { color: colours.text, hideOverlap: true, ...nameSpace(spec, lying, width) },
+      axisLabel: { color: colours.text, hideOverlap: true, ...(lying ? {} : { margin: 12 }), ...nameSpace(spec, lying, width) },
     };
     const numbers = {
       type: "value",
-      axisLabel: { color: colours.text, formatter: sayShort, hideOverlap: true },
-      splitLine: { lineStyle: { color: colours.line } },
+      axisLabel: { color: colours.text, formatter: sayShort, hideOverlap: true, show: !hasOwnNumbers || spec.reference != null },
+      splitLine: { show: !hasOwnNumbers, lineStyle: { color: colours.line } },
       splitNumber: 4,
       minInterval: spec.unit === "count" ? 1 : undefined,
     };
@@ -119,9 +120,21 @@
     };
   }
 
+  /* Whether every bar has its number written beside it; then neither lines nor an axis are needed to read it. */
+  function numbered(spec) {
+    return spec.kind === "bars" && !spec.stacked && spec.series.length === 1;
+  }
+
   /* Few names are all shown, on several lines if need be; of many, as many as there is room for. */
   function nameSpace(spec, lying, width) {
-    if (lying) return { width: Math.min(180, width * 0.4), overflow: "truncate" };
+    if (lying) {
+      const most = Math.min(190, width * 0.4);
+      const longest = 7 * Math.max(...spec.categories.map((name) => name.length));
+      return { interval: 0, ...(longest > most ? { width: most, overflow: "break", lineHeight: 14 } : {}) };
+    }
+    if (spec.kind === "bar" && spec.categories.length > 6 && spec.categories.length <= 16) {
+      return { interval: 0, rotate: 40, fontSize: 10, hideOverlap: false };
+    }
     if (spec.kind === "line" || spec.categories.length > 6) return {};
     const room = (width - 48) / spec.categories.length - 6;
     return { interval: 0, hideOverlap: false, width: room, overflow: "break", lineHeight: 14, fontSize: room < 64 ? 10 : 12 };
@@ -130,7 +143,6 @@
   function line(spec, one, index, colours, say) {
     const colour = colours[one.tone] || colours[ORDER[index % ORDER.length]];
     const quiet = one.tone === "quiet";
-    const lying = spec.kind === "bars";
     const shape = spec.kind === "line"
       ? {
           type: "line", symbol: "circle", symbolSize: 6, showSymbol: !quiet && spec.categories.length < 40,
@@ -139,7 +151,7 @@
         }
       : {
           type: "bar",
-          label: lying && !spec.stacked && spec.series.length === 1
+          label: numbered(spec)
             ? { show: true, position: "right", color: colours.text, formatter: (point) => say(point.value) }
             : undefined,
           barMaxWidth: spec.kind === "bars" ? 18 : 36, barGap: "15%", stack: spec.stacked ? "all" : undefined,

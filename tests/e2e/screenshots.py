@@ -182,18 +182,28 @@ def _log_in(context: BrowserContext, address: str, user: DemoUser) -> None:
 def _shoot(context: BrowserContext, address: str, screen: Screen, folder: Path, variant: str) -> Iterator[Path]:
     page = context.new_page()
     screen.open(page, address)
+    shown = page.viewport_size
+    assert shown
+    # A window as high as the page: what sticks to its foot is at the foot, and frames out of sight are drawn.
+    page.set_viewport_size({**shown, "height": max(shown["height"], _height(page))})
     page.wait_for_timeout(300)  # plots are drawn a frame after their data
     path = folder / f"{screen.name}-{variant}.png"
-    page.screenshot(path=path, full_page=True)
+    page.screenshot(path=path)
     yield path
+    page.set_viewport_size(shown)
     if over := page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"):
         sys.stderr.write(f"{screen.name} ({variant}) scrolls sideways by {over} px\n")
     if screen.name in README and variant.startswith("desktop"):
-        shown = ROOT / "docs" / "screenshots" / f"{screen.name}-{variant.removeprefix('desktop-')}.png"
-        shown.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=shown)
-        yield shown
+        file = ROOT / "docs" / "screenshots" / f"{screen.name}-{variant.removeprefix('desktop-')}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        page.wait_for_timeout(300)
+        page.screenshot(path=file)
+        yield file
     page.close()
+
+
+def _height(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollHeight"))
 
 
 @contextlib.contextmanager
