@@ -1,9 +1,12 @@
 """The addresses of the API."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import DefaultRouter
 
+from crm.api.activity import ReviewViewSet, VisitViewSet, WishViewSet
+from crm.api.errors import unknown_address
+from crm.api.ledgers import CardViewSet, ConsentViewSet, LoyaltyEntryViewSet
 from crm.api.views import CustomerViewSet, ProductViewSet, ReceiptViewSet
 from segments.api import MemberViewSet, SegmentViewSet
 
@@ -12,6 +15,12 @@ router.include_format_suffixes = False
 router.register("customers", CustomerViewSet)
 router.register("products", ProductViewSet)
 router.register("receipts", ReceiptViewSet)
+router.register("consents", ConsentViewSet)
+router.register("cards", CardViewSet)
+router.register("loyalty-entries", LoyaltyEntryViewSet)
+router.register("wishlist", WishViewSet)
+router.register("reviews", ReviewViewSet)
+router.register("visits", VisitViewSet)
 router.register("segments", SegmentViewSet)
 router.register(r"segments/(?P<segment>\d+)/members", MemberViewSet)
 
@@ -19,4 +28,5 @@ urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("", include(router.urls)),
+    re_path("", unknown_address),
 ]

@@ -5,6 +5,8 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from config import views
 
+handler500 = "config.views.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.start, name="start"),
     path("login/", views.Login.as_view(), name="login"),

@@ -10,6 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views import defaults
+
+from crm.api.errors import respond
 
 
 class Login(LoginView):
@@ -37,6 +41,13 @@ def back_office_login(request: HttpRequest) -> HttpResponse:
 def icon(request: HttpRequest) -> HttpResponse:
     """Where browsers look for an icon on pages that name none: the API's answers, other people's error pages."""
     return redirect(static("brand/mark.svg"))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Something of ours broke: programs are told so in their own way, people on a page."""
+    if request.path.startswith("/api/"):
+        return respond(500, _("Something broke here. It is in our log; try again later."))
+    return defaults.server_error(request)
 
 
 @login_required

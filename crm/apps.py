@@ -8,6 +8,12 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import checks as checks  # registered by being imported
-        from crm import customer_attributes
+        from crm import customer_attributes, tokens
 
         customer_attributes.register_all()
+        tokens.register_part("customers", _("Customers"))
+        tokens.register_part("consents", _("Consents"))
+        tokens.register_part("loyalty", _("Loyalty"))
+        tokens.register_part("products", _("Products"))
+        tokens.register_part("receipts", _("Receipts"))
+        tokens.register_part("activity", _("Wishlists, reviews and visits"))

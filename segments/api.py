@@ -73,6 +73,7 @@ class MemberPages(Pages):
 class SegmentViewSet(FilterMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Segment]):
     """Segments; those of kind "persona" belong to a persona."""
 
+    scope = "segments"
     queryset = Segment.objects.all()
     serializer_class = SegmentSerializer
     filter_class = SegmentFilter
@@ -82,6 +83,7 @@ class SegmentViewSet(FilterMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
 class MemberViewSet(FilterMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Membership]):
     """Who is in a segment now, and since when."""
 
+    scope = "segments"
     queryset = Membership.objects.select_related("customer")
     serializer_class = MemberSerializer
     permission_classes: list[type[BasePermission]] = [MemberPermissions]

@@ -7,6 +7,8 @@ class SegmentsConfig(AppConfig):
     verbose_name = _("Who to talk to")
 
     def ready(self) -> None:
+        from crm import tokens
         from segments import measures
 
         measures.register_all()
+        tokens.register_part("segments", _("Segments"))

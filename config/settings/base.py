@@ -178,7 +178,9 @@ API_DESCRIPTION = """
 Customers, products, receipts and segments of one shop.
 
 Log in with a token (`Authorization: Token ...`, made by an administrator in the back office) or with the session of the
-back office. A token may do what its account may do there.
+back office. A token may do what its account may do there, or less where it was confined to some parts.
+
+What goes wrong is told as problem details (RFC 9457): `detail` says it in a sentence, `errors` field by field.
 
 Amounts are decimal strings with their currency beside them. Times are ISO 8601 with their zone; days are those of the
 shop. A field or filter that does not exist is refused, not ignored. Lists come in pages: follow `next`.
@@ -189,6 +191,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "crm.api.errors.describe",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "ChannelEnum": "crm.models.Channel",
+        "SalesChannelEnum": "crm.models.SalesChannel",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

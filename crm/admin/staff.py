@@ -85,7 +85,18 @@ class RoleAdmin(DjangoGroupAdmin, ModelAdmin):
 class TokenForm(forms.ModelForm):
     class Meta:
         model = ApiToken
-        fields = ["name", "user", "expires_on"]
+        fields = ["name", "user", "scopes", "expires_on"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "scopes" in self.fields:  # the page of a token that is there shows it, and has no form
+            self.fields["scopes"] = forms.MultipleChoiceField(
+                choices=tokens.scopes(),
+                required=False,
+                label=self.fields["scopes"].label,
+                help_text=self.fields["scopes"].help_text,
+                widget=UnfoldAdminCheckboxSelectMultipleWidget,
+            )
 
 
 @admin.register(ApiToken)
@@ -110,7 +121,9 @@ class TokenAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         by = cast(User, request.user)  # the admin lets nobody else in
-        issued, key = tokens.issue_token(user=obj.user, name=obj.name, expires_on=obj.expires_on, by=by)
+        issued, key = tokens.issue_token(
+            user=obj.user, name=obj.name, expires_on=obj.expires_on, by=by, scopes=obj.scopes
+        )
         obj.__dict__.update(issued.__dict__)
         messages.warning(request, _("This is the token's key. It is shown only now: %(key)s") % {"key": key})
 

@@ -4,24 +4,42 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
-from rest_framework.permissions import DjangoModelPermissions
+from rest_framework.permissions import SAFE_METHODS, DjangoModelPermissions
+from rest_framework.request import Request
 
-from crm import money
+from crm import customers, money, tokens
+from crm.models import ApiToken
+
+KEY_IN_ADDRESS = r"[^/\x00]+"
+"""A number or SKU as part of an address."""
+
+MAX_KEY = 1_000
+"""No number, SKU or path is longer."""
 
 
 class ModelPermissions(DjangoModelPermissions):
-    """The same permissions as in the back office; reading needs "view"."""
+    """The same permissions as in the back office; reading needs "view". A token with scopes may use only those."""
 
     perms_map = {
         **DjangoModelPermissions.perms_map,
         "GET": ["%(app_label)s.view_%(model_name)s"],
         "HEAD": ["%(app_label)s.view_%(model_name)s"],
     }
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        token = request.auth
+        if isinstance(token, ApiToken) and not tokens.allows(
+            token=token, part=getattr(view, "scope", ""), writing=request.method not in SAFE_METHODS
+        ):
+            return False
+        return bool(super().has_permission(request, view))
 
 
 class Pages(CursorPagination):
@@ -30,6 +48,12 @@ class Pages(CursorPagination):
     ordering = "id"
     page_size_query_param = "page_size"
     max_page_size = 500
+
+    def decode_cursor(self, request: Request) -> Any:
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor.position is not None and not cursor.position.isdecimal():
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
 
 
 class StrictMixin:
@@ -101,8 +125,32 @@ class FilterMixin:
         return filters.narrow(queryset.filter(**lookups), values)
 
 
+class KeyField(serializers.SlugRelatedField):
+    """A reference by the name that people and imports use. What no name can be is unknown like any other."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or "\x00" in data or len(data) > MAX_KEY:
+            self.fail("does_not_exist", slug_name=self.slug_field, value=str(data)[:100])
+        return super().to_internal_value(data)
+
+
 def by_key(model: type[Model], field: str, *, unknown: Any, **kwargs: Any) -> serializers.SlugRelatedField:
     """A reference by the name that people and imports use; ``unknown`` says {value} back where there is no such row."""
-    return serializers.SlugRelatedField(
+    return KeyField(
         slug_field=field, queryset=model._default_manager.all(), error_messages={"does_not_exist": unknown}, **kwargs
     )
+
+
+def live_customer(**kwargs: Any) -> serializers.SlugRelatedField:
+    """A reference to a customer by number, to neither a merged nor an erased one."""
+    return KeyField(
+        slug_field="number",
+        queryset=customers.live(),
+        error_messages={"does_not_exist": _("There is no customer “{value}”.")},
+        **kwargs,
+    )
+
+
+def acting(request: Request) -> User | None:
+    """The account behind a request."""
+    return request.user if isinstance(request.user, User) else None

@@ -7,6 +7,8 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
 
+from crm.models import ApiToken
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,7 +24,12 @@ class WithoutCacheMixin:
 
 
 class Requests(WithoutCacheMixin, UserRateThrottle):
-    """All requests of an account or, without one, of an address."""
+    """All requests of a token, of an account or, without either, of an address."""
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        if isinstance(request.auth, ApiToken):
+            return self.cache_format % {"scope": self.scope, "ident": f"token-{request.auth.pk}"}
+        return super().get_cache_key(request, view)
 
 
 class FailedTokens(WithoutCacheMixin, SimpleRateThrottle):

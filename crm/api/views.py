@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -16,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm import customers, products, sales
-from crm.api.base import Filter, FilterMixin, ModelPermissions
+from crm.api.base import KEY_IN_ADDRESS, Filter, FilterMixin, ModelPermissions, acting
 from crm.api.serializers import (
     CustomerChangeSerializer,
     CustomerSerializer,
@@ -87,11 +86,12 @@ class CustomerViewSet(
 ):
     """Customers, without those that were merged into another or erased."""
 
+    scope = "customers"
     queryset = customers.live().select_related("profile", "household", "company").prefetch_related("cards")
     serializer_class = CustomerSerializer
     filter_class = CustomerFilter
     lookup_field = "number"
-    lookup_value_regex = "[^/]+"
+    lookup_value_regex = KEY_IN_ADDRESS
 
     def create(self, request: Request) -> Response:
         given = self.get_serializer(data=request.data)
@@ -145,11 +145,12 @@ class ProductViewSet(
 ):
     """What the shop sells, and once sold."""
 
+    scope = "products"
     queryset = Product.objects.select_related("category")
     serializer_class = ProductSerializer
     filter_class = ProductFilter
     lookup_field = "sku"
-    lookup_value_regex = "[^/]+"
+    lookup_value_regex = KEY_IN_ADDRESS
 
     def create(self, request: Request) -> Response:
         given = self.get_serializer(data=request.data)
@@ -204,7 +205,7 @@ class ReceiptPermissions(ModelPermissions):
         responses={
             201: ReceiptSerializer,
             200: OpenApiResponse(ReceiptSerializer, _("Recorded before: this is the first result.")),
-            409: OpenApiResponse(OpenApiTypes.OBJECT, _("The key stands for a sale with other content.")),
+            409: OpenApiResponse(description=_("The key stands for a sale with other content.")),
         },
     ),
 )
@@ -216,6 +217,7 @@ class ReceiptViewSet(
 ):
     """Sales and returns. They are only ever added: what was wrong is taken back by a return."""
 
+    scope = "receipts"
     queryset = Receipt.objects.select_related("store", "customer", "returns").prefetch_related("lines__product")
     serializer_class = ReceiptSerializer
     permission_classes: list[type[BasePermission]] = [ReceiptPermissions]
@@ -230,7 +232,7 @@ class ReceiptViewSet(
         sale = _sale(given.validated_data, idempotency_key(request))
         repeated = Receipt.objects.filter(client_key=sale.client_key).exists()
         try:
-            receipt = sales.record_sale(sale=sale, by=request.user if isinstance(request.user, User) else None)
+            receipt = sales.record_sale(sale=sale, by=acting(request))
         except IntegrityError:
             raise serializers.ValidationError(
                 {"number": [_("There is a receipt of this source with this number already.")]}

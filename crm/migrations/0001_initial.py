@@ -1703,6 +1703,7 @@ class Migration(migrations.Migration):
             name="Review",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("client_key", models.UUIDField(blank=True, editable=False, null=True, unique=True)),
                 (
                     "rating",
                     models.PositiveSmallIntegerField(
@@ -2109,6 +2110,7 @@ class Migration(migrations.Migration):
             name="WebVisit",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("client_key", models.UUIDField(blank=True, editable=False, null=True, unique=True)),
                 (
                     "visitor",
                     models.CharField(

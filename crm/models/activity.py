@@ -12,6 +12,7 @@ from crm.models.shop import Product
 
 
 class WebVisit(models.Model):
+    client_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="visits", db_index=False)
     visitor = models.CharField(
         _("visitor"), max_length=64, help_text=_("The browser's own key, until a customer is known.")
@@ -54,6 +55,7 @@ class WishlistItem(models.Model):
 
 
 class Review(models.Model):
+    client_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="reviews")
     product = models.ForeignKey(Product, models.PROTECT, related_name="reviews")
     rating = models.PositiveSmallIntegerField(_("rating"), validators=[MinValueValidator(1), MaxValueValidator(5)])

@@ -53,7 +53,9 @@ WITHHELD = {
     **dict.fromkeys(("crm.datarequest", "crm.duplicatepair"), "ad"),
     **dict.fromkeys(("crm.note", "crm.loyaltyprogramme"), "d"),
     **dict.fromkeys(("crm.customerprofile", "crm.customercategory", "crm.receiptmail", "crm.job"), "acd"),
-    **dict.fromkeys(("crm.webvisit", "crm.wishlistitem", "crm.review", "crm.answer"), "acd"),
+    **dict.fromkeys(("crm.webvisit", "crm.review"), "cd"),
+    "crm.answer": "acd",
+    "crm.wishlistitem": "c",
     **dict.fromkeys(("segments.membership", "segments.membershipevent"), "acd"),
     **dict.fromkeys(
         ("campaigns.redemption", "campaigns.campaignmove", "campaigns.link", "campaigns.trackedevent"), "acd"

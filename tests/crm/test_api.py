@@ -17,7 +17,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from crm import tokens
+from crm import activity, consents, tokens
 from crm.api.throttles import FailedTokens, Requests
 from crm.models import ApiToken, ChangeMark, Company, Customer, CustomerCategory, Household, Product
 from tests.crm import make
@@ -100,6 +100,58 @@ def test_a_wrong_token_is_refused_not_taken_for_a_guest(header: str) -> None:
     assert answer.status_code == 401
 
 
+def test_a_token_with_scopes_opens_only_those_parts() -> None:
+    _, key = issue(person("Administrator"), scopes=["customers:read", "products:write"])
+    client = token_client(key)
+    assert client.get("/api/").status_code == 200
+    assert client.get("/api/customers/").status_code == 200
+    assert client.post("/api/customers/", {}, format="json").status_code == 403
+    assert client.get("/api/products/").status_code == 200
+    assert client.post("/api/products/", {"sku": "A", "name": "Apple"}, format="json").status_code == 201
+    for path in LISTS:
+        expected = 200 if path in ("customers/", "products/") else 403
+        assert client.get(f"/api/{path}").status_code == expected, path
+
+
+def test_a_scope_gives_nothing_that_the_account_may_not_do() -> None:
+    _, key = issue(person("Marketing"), scopes=["customers:write"])
+    assert token_client(key).post("/api/customers/", {}, format="json").status_code == 403
+
+
+def test_each_token_has_a_rate_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Requests, "rate", "2/min", raising=False)
+    user, root = person("Marketing"), User.objects.create_superuser("root")
+    keys = [tokens.issue_token(user=user, name=name, by=root)[1] for name in ("one", "two")]
+    assert [token_client(keys[0]).get("/api/products/").status_code for _ in range(3)] == [200, 200, 429]
+    assert token_client(keys[1]).get("/api/products/").status_code == 200
+
+
+def test_errors_are_problem_details(administrator: APIClient) -> None:
+    answer = administrator.post("/api/customers/", {"email": "no address", "phone": "12"}, format="json")
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "email: Enter a valid email address. phone: “12” is not a phone number.",
+        "errors": {"email": ["Enter a valid email address."], "phone": ["“12” is not a phone number."]},
+    }
+
+
+@pytest.mark.parametrize("path", ["customers/nobody/", "no-such-part/", "customers/C1/no/such/thing"])
+def test_what_is_not_there_is_a_problem_too(administrator: APIClient, path: str) -> None:
+    answer = administrator.get(f"/api/{path}")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert (answer.json()["title"], answer.json()["status"]) == ("Not Found", 404)
+
+
+def test_a_line_that_is_wrong_is_named_in_the_sentence(administrator: APIClient) -> None:
+    make.store()
+    body = {"client_key": str(uuid.uuid4()), "store": "main", "lines": [{"sku": "NOPE"}]}
+    answer = administrator.post("/api/receipts/", body, format="json")
+    assert answer.json()["detail"] == "lines.0.sku: There is no product “NOPE”."
+
+
 def test_guessing_tokens_is_throttled_by_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FailedTokens, "rate", "3/min", raising=False)
     _, key = issue(person("Marketing"))
@@ -152,6 +204,19 @@ MATRIX: list[tuple[str, str, dict[str, Any] | None, set[str]]] = [
         {"client_key": str(uuid.uuid4()), "store": "main", "lines": [{"sku": "S1"}]},
         {"Shop staff", "Administrator"},
     ),
+    ("get", "consents/", None, {"Marketing", "Administrator"}),
+    (
+        "post",
+        "consents/",
+        {"customer": "C1", "channel": "sms", "granted": False, "stated_at": "2026-05-20T12:00:00Z", "source": "shop"},
+        {"Administrator"},
+    ),
+    ("get", "cards/", None, {"Marketing", "Administrator"}),
+    ("get", "loyalty-entries/", None, {"Marketing", "Administrator"}),
+    ("get", "wishlist/", None, {"Marketing", "Administrator"}),
+    ("post", "wishlist/", {"customer": "C1", "sku": "S1"}, {"Administrator"}),
+    ("get", "reviews/", None, {"Marketing", "Administrator"}),
+    ("get", "visits/", None, {"Marketing", "Administrator"}),
     ("get", "segments/", None, {"Marketing", "Administrator"}),
     ("get", "segments/{segment}/members/", None, {"Marketing", "Administrator"}),
 ]
@@ -250,10 +315,24 @@ def test_customers_are_filtered(marketing: APIClient) -> None:
     assert numbers(marketing) == ["C1", "C2"]
 
 
-@pytest.mark.parametrize("path", ["customers/", "products/", "receipts/", "segments/"])
+LISTS = [
+    "customers/",
+    "products/",
+    "receipts/",
+    "consents/",
+    "cards/",
+    "loyalty-entries/",
+    "wishlist/",
+    "reviews/",
+    "visits/",
+    "segments/",
+]
+
+
+@pytest.mark.parametrize("path", LISTS)
 def test_a_misspelt_filter_is_refused_rather_than_answered_with_everybody(marketing: APIClient, path: str) -> None:
     answer = marketing.get(f"/api/{path}", {"emial": "anna@example.com"})
-    assert (answer.status_code, answer.json()) == (400, {"emial": ["There is no such field."]})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"emial": ["There is no such field."]})
 
 
 def test_pages_follow_each_other_without_gaps_while_customers_are_added(marketing: APIClient) -> None:
@@ -279,7 +358,7 @@ def queries_of(ask: Callable[[], Any]) -> int:
     return len(queries)
 
 
-@pytest.mark.parametrize("path", ["customers/", "products/", "receipts/", "segments/", "segments/{segment}/members/"])
+@pytest.mark.parametrize("path", [*LISTS, "segments/{segment}/members/"])
 def test_a_list_takes_the_same_few_queries_at_one_row_and_at_three(path: str, marketing: APIClient) -> None:
     from segments.models import Membership, Segment
 
@@ -289,6 +368,13 @@ def test_a_list_takes_the_same_few_queries_at_one_row_and_at_three(path: str, ma
         home = Household.objects.create(number=f"H{number}")
         customer = make.customer(card=f"card{number}", household=home)
         make.receipt(*[make.line(make.product(path=f"Food > {number}")) for _ in range(2)], customer=customer)
+        product = make.product()
+        activity.wish(customer=customer, product=product, now=make.NOW)
+        said = {"rating": 5, "text": "", "written_at": make.NOW, "now": make.NOW}
+        activity.write_review(key=uuid.uuid4(), customer=customer, product=product, **said)
+        visit = activity.Visit(key=uuid.uuid4(), visitor="b", path="/", visited_at=make.NOW, customer=customer)
+        activity.record_visits(visits=[visit], now=make.NOW)
+        consents.record_consent(customer=customer, channel="sms", granted=True, source="form", stated_at=make.NOW)
         Segment.objects.create(name=f"Segment {number}")
         Membership.objects.create(segment=segment, customer=customer, entered_at=make.NOW, rule_version=1)
 
@@ -320,7 +406,10 @@ def test_a_customer_may_bring_number_and_day_of_registration(administrator: APIC
     assert administrator.post("/api/customers/", body, format="json").status_code == 201
     assert Customer.objects.get(number="WEB-7").registered_at == datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC)
     again = administrator.post("/api/customers/", body, format="json")
-    assert (again.status_code, again.json()) == (400, {"number": ["There is a customer with this number already."]})
+    assert (again.status_code, again.json()["errors"]) == (
+        400,
+        {"number": ["There is a customer with this number already."]},
+    )
 
 
 def test_the_same_customer_sent_twice_is_one(administrator: APIClient) -> None:
@@ -340,7 +429,7 @@ def test_a_customer_with_a_number_sent_twice_is_one(administrator: APIClient) ->
     other = administrator.post("/api/customers/", body, format="json", HTTP_IDEMPOTENCY_KEY=str(uuid.uuid4()))
     assert [answer.status_code for answer in (first, again, other)] == [201, 200, 400]
     assert first.json() == again.json()
-    assert other.json() == {"number": ["There is a customer with this number already."]}
+    assert other.json()["errors"] == {"number": ["There is a customer with this number already."]}
 
 
 @pytest.mark.parametrize(
@@ -363,7 +452,7 @@ def test_a_customer_that_cannot_be_right_is_refused_by_field(
     administrator: APIClient, body: dict[str, Any], errors: dict[str, list[str]]
 ) -> None:
     answer = administrator.post("/api/customers/", body, format="json")
-    assert (answer.status_code, answer.json()) == (400, errors)
+    assert (answer.status_code, answer.json()["errors"]) == (400, errors)
     assert not Customer.objects.exists()
 
 
@@ -383,7 +472,7 @@ def test_a_changed_customer_is_found_by_the_new_name_and_marked(administrator: A
 def test_a_customers_number_stays(administrator: APIClient) -> None:
     make.customer(number="C1")
     answer = administrator.patch("/api/customers/C1/", {"number": "C2"}, format="json")
-    assert (answer.status_code, answer.json()) == (400, {"number": ["This field can only be read."]})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"number": ["This field can only be read."]})
 
 
 # Products
@@ -419,7 +508,7 @@ def test_a_product_that_cannot_be_right_is_refused_by_field(
 ) -> None:
     make.product(sku="MILK")
     answer = administrator.post("/api/products/", body, format="json")
-    assert (answer.status_code, list(answer.json())) == (400, [field])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
     assert Product.objects.count() == 1
 
 
