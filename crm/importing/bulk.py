@@ -1,4 +1,4 @@
-"""Filling a table that is still empty: its foreign keys and secondary indexes wait until the rows are there.
+"""Filling a table that is still empty: its foreign keys and indexes wait until the rows are there.
 
 Checked and built in one go they cost a tenth of what they cost row by row. The tables that the keys refer to are locked
 until the import commits; so this is for a shop's first large import, when there is nothing to look at yet. The
@@ -9,12 +9,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-LARGE = 100_000
+LARGE = 20_000
 """Rows from which this pays."""
 
 _FOREIGN_KEYS = """
     SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid)
       FROM pg_constraint WHERE conrelid = ANY(%s::regclass[]) AND contype = 'f' ORDER BY 1, 2
+"""
+# Those that another table's foreign key needs must stay.
+_UNIQUE = """
+    SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid)
+      FROM pg_constraint AS own
+     WHERE conrelid = ANY(%s::regclass[]) AND contype IN ('p', 'u')
+       AND NOT EXISTS (SELECT FROM pg_constraint AS other WHERE other.contype = 'f' AND other.conindid = own.conindid)
+     ORDER BY 1, 2
 """
 _INDEXES = """
     SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
@@ -26,8 +34,11 @@ _INDEXES = """
 
 
 @contextmanager
-def filling(cursor: Any, tables: Sequence[str], *, rows: int) -> Iterator[None]:
-    """Within this block ``rows`` go into these tables. Nothing special unless they are many and the tables empty."""
+def filling(cursor: Any, tables: Sequence[str], *, rows: int, unchecked: Sequence[str] = ()) -> Iterator[None]:
+    """Within this block ``rows`` go into these tables. Nothing special unless they are many and the tables empty.
+
+    Of those that are ``unchecked`` until the block ends, unique keys wait too, as far as nothing else refers to them.
+    """
     if rows < LARGE or not _may_change(cursor, tables) or not _are_empty(cursor, tables):
         yield
         return
@@ -38,13 +49,17 @@ def filling(cursor: Any, tables: Sequence[str], *, rows: int) -> Iterator[None]:
     indexes = cursor.fetchall()
     for table, name, _definition in foreign_keys:
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    cursor.execute(_UNIQUE, [list(unchecked)])
+    unique = cursor.fetchall()
+    for table, name, _definition in unique:
+        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     for index, _definition in indexes:
         cursor.execute(f"DROP INDEX {index}")
     yield
     cursor.execute("SET LOCAL maintenance_work_mem = '256MB'")
     for _index, definition in indexes:
         cursor.execute(definition)
-    for table, name, definition in foreign_keys:
+    for table, name, definition in (*unique, *foreign_keys):
         cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from crm import profiles
 from crm.importing import cells
+from crm.importing.bulk import filling
 from crm.importing.cells import text
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
@@ -122,8 +123,10 @@ class ProductImporter(Importer):
             into="import_found",
             compute=lambda row, sku, name, brand: (row, search_text(name=name, sku=sku, brand=brand)),
         )
-        for statement in (_HOLD, _UPDATE, _INSERT):
+        for statement in (_HOLD, _UPDATE, "SELECT count(*) FROM import_target WHERE id IS NULL"):
             cursor.execute(statement, params)
+        with filling(cursor, ["crm_product"], rows=cursor.fetchone()[0]):
+            cursor.execute(_INSERT, params)
         cursor.execute(_BUYERS)
         if buyers := [customer_id for (customer_id,) in cursor.fetchall()]:
             profiles.recount(customer_ids=buyers)

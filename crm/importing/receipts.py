@@ -137,7 +137,7 @@ class ReceiptImporter(Importer):
         create_categories(cursor, "SELECT DISTINCT category FROM import_unlisted WHERE category <> ''")
         create_products(cursor, "SELECT sku, name, category FROM import_unlisted")
         cursor.execute("SELECT count(*) FROM import_row")
-        with filling(cursor, _FILLED, rows=cursor.fetchone()[0]):
+        with filling(cursor, _FILLED, rows=cursor.fetchone()[0], unchecked=_FILLED[:2]):
             for statement in receipts_sql.INSERT:
                 cursor.execute(statement, params)
             for table in _FILLED[:2]:

@@ -3,12 +3,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from crm import profiles
-from crm.importing import ImportResult, import_file
+from crm.importing import ImportResult, bulk, import_file
 from crm.models import Category, ChangeMark, CustomerCategory, Household, Product
 from tests.crm import make
 from tests.crm.make import a_customer, a_product, a_receipt
+from tests.crm.test_import_receipts import structure
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +48,18 @@ def test_products_are_created_updated_and_left_alone(tmp_path: Path) -> None:
     }
     assert Product.objects.get(sku="m1").search_text == " mjolk 1 l farm m1"
     assert set(Category.objects.values_list("path", "parent__path")) == {("Food", None), ("Food > Dairy", "Food")}
+
+
+def test_a_first_large_list_of_products_puts_back_every_key_and_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = structure(["crm_product"])
+    monkeypatch.setattr(bulk, "LARGE", 2)
+    with CaptureQueriesContext(connection) as queries:
+        rows = [HEADER, "m1,Milk,Food > Dairy,,,", "b1,Bread,Food,,,"]
+        assert counts(imported("products", tmp_path, *rows)) == (2, 0, 0, 0)
+    assert any("DROP INDEX product_search" in query["sql"] for query in queries)
+    assert structure(["crm_product"]) == before
 
 
 def test_what_cannot_be_a_product_is_refused_alone(tmp_path: Path) -> None:
