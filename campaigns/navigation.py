@@ -39,6 +39,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(title=_("Companies"), icon="apartment", model="crm.Company"),
             Entry(title=_("Receipts"), icon="receipt_long", model="crm.Receipt"),
             Entry(title=_("Receipts by mail"), icon="outgoing_mail", model="crm.ReceiptMail"),
+            Entry(title=_("Service mails"), icon="mark_email_read", model="crm.ServiceMail"),
             Entry(title=_("Loyalty cards"), icon="loyalty", model="crm.LoyaltyCard"),
             Entry(title=_("Consents"), icon="handshake", model="crm.Consent"),
             Entry(title=_("Suppressed addresses"), icon="block", model="crm.Suppression"),

@@ -8,9 +8,12 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import checks as checks  # registered by being imported
-        from crm import customer_attributes, tokens
+        from crm import customer_attributes, outbox, receipts, tokens
+        from crm.models import ReceiptMail, ServiceMail
 
         customer_attributes.register_all()
+        outbox.register(ReceiptMail, lambda mail: receipts.receipt_message(receipt=mail.receipt, to=mail.email))
+        outbox.register(ServiceMail, lambda mail: outbox.service_message(mail=mail))
         tokens.register_part("customers", _("Customers"))
         tokens.register_part("consents", _("Consents"))
         tokens.register_part("loyalty", _("Loyalty"))

@@ -5,17 +5,17 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from crm import bell, jobs, receipts
+from crm import bell, jobs, outbox
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task(ignore_result=True)
 def mail_receipts() -> None:
-    """Send the receipts that wait; rung by each request for one, and by beat."""
-    done = receipts.send_due(now=timezone.now())
-    if done != receipts.Sent():
-        logger.info("Receipts by mail: %s", done)
+    """Send the receipts and other service mails that wait; rung by each request for one, and by beat."""
+    done = outbox.send_due(now=timezone.now())
+    if done != outbox.Sent():
+        logger.info("Service mails: %s", done)
 
 
 @shared_task(ignore_result=True)

@@ -105,7 +105,7 @@ ADMINISTRATION = {
     + ["add_consent", "add_shop", "change_shop", "view_shop", "view_suppression"]
     + ["import_receipt", "oversee_job"]
     + ["add_review", "add_webvisit", "add_wishlistitem", "delete_wishlistitem"]
-    + ["add_consentwording", "view_auditentry", "add_loyaltyentry"]
+    + ["add_consentwording", "view_auditentry", "view_servicemail", "add_loyaltyentry"]
     + ["add_loyaltyprogramme", "change_loyaltyprogramme"]
     + [f"{action}_{model}" for model in ("pointsrule", "tier") for action in ("add", "change", "delete")],
     "personas": ["add_persona", "change_persona"],  # put aside, not deleted: campaigns refer to them,

@@ -1700,6 +1700,56 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="ServiceMail",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("email", models.CharField(max_length=320, verbose_name="e-mail")),
+                ("email_key", models.CharField(editable=False, max_length=320)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting"),
+                            ("sending", "sending, or unclear"),
+                            ("sent", "sent"),
+                            ("failed", "failed"),
+                        ],
+                        db_default="queued",
+                        default="queued",
+                        max_length=8,
+                        verbose_name="status",
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name="attempts")),
+                (
+                    "error",
+                    models.CharField(blank=True, db_default="", default="", max_length=500, verbose_name="error"),
+                ),
+                ("asked_at", models.DateTimeField(verbose_name="asked")),
+                ("due_at", models.DateTimeField(verbose_name="due")),
+                ("settled_at", models.DateTimeField(editable=False, null=True, verbose_name="settled")),
+                ("key", models.CharField(editable=False, max_length=120, unique=True)),
+                ("subject", models.CharField(max_length=300, verbose_name="subject")),
+                ("text", models.TextField(verbose_name="text")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="service_mails",
+                        to="crm.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "service mail",
+                "verbose_name_plural": "service mails",
+                "ordering": ["-id"],
+            },
+        ),
+        migrations.CreateModel(
             name="Review",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -2445,7 +2495,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="receiptmail",
-            index=models.Index(condition=models.Q(("status", "queued")), fields=["due_at"], name="receipt_mail_due"),
+            index=models.Index(condition=models.Q(("status", "queued")), fields=["due_at"], name="receiptmail_due"),
+        ),
+        migrations.AddIndex(
+            model_name="servicemail",
+            index=models.Index(condition=models.Q(("status", "queued")), fields=["due_at"], name="servicemail_due"),
         ),
         migrations.AddConstraint(
             model_name="receiptmail",
@@ -2455,7 +2509,14 @@ class Migration(migrations.Migration):
             model_name="receiptmail",
             constraint=models.CheckConstraint(
                 condition=models.Q(("status__in", ["queued", "sending", "sent", "failed"])),
-                name="receipt_mail_status_known",
+                name="receiptmail_status_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="servicemail",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["queued", "sending", "sent", "failed"])),
+                name="servicemail_status_known",
             ),
         ),
         migrations.AddConstraint(

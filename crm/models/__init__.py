@@ -5,11 +5,12 @@ from crm.models.activity import Answer, Note, Review, SignupForm, Survey, WebVis
 from crm.models.consents import Consent, ConsentWording, OptIn, Purpose, Suppression, Topic
 from crm.models.jobs import Job, Mending, Upload
 from crm.models.loyalty import LoyaltyCard, LoyaltyEntry, LoyaltyProgramme, PointsRule, Tier, TierAward
+from crm.models.mails import QueuedMail, ReceiptMail, ServiceMail
 from crm.models.merging import DuplicatePair, Merge, MergeMove
 from crm.models.people import Channel, Company, Customer, ExternalId, Frequency, Gender, Household
 from crm.models.privacy import AuditEntry, DataRequest, ErasedIdentity
 from crm.models.profile import ChangeMark, CustomerCategory, CustomerProfile
-from crm.models.receipts import Receipt, ReceiptKind, ReceiptLine, ReceiptMail, SalesChannel
+from crm.models.receipts import Receipt, ReceiptKind, ReceiptLine, SalesChannel
 from crm.models.shop import Category, Product, Shop, Store
 
 __all__ = [
@@ -44,12 +45,14 @@ __all__ = [
     "PointsRule",
     "Product",
     "Purpose",
+    "QueuedMail",
     "Receipt",
     "ReceiptKind",
     "ReceiptLine",
     "ReceiptMail",
     "Review",
     "SalesChannel",
+    "ServiceMail",
     "Shop",
     "SignupForm",
     "Store",

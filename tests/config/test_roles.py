@@ -38,6 +38,7 @@ BACK_OFFICE = {
     "crm.receipt": ("v", "v"),
     "crm.shop": ("", "vac"),
     "crm.receiptmail": ("v", "v"),
+    "crm.servicemail": ("", "v"),
     "crm.store": ("v", "vacd"),
     "crm.suppression": ("", "v"),
 }
@@ -52,7 +53,9 @@ WITHHELD = {
     **dict.fromkeys(("crm.loyaltyentry", "crm.consentwording"), "cd"),  # added by hand, then facts like the others
     **dict.fromkeys(("crm.datarequest", "crm.duplicatepair"), "ad"),
     **dict.fromkeys(("crm.note", "crm.loyaltyprogramme"), "d"),
-    **dict.fromkeys(("crm.customerprofile", "crm.customercategory", "crm.receiptmail", "crm.job"), "acd"),
+    **dict.fromkeys(
+        ("crm.customerprofile", "crm.customercategory", "crm.receiptmail", "crm.servicemail", "crm.job"), "acd"
+    ),
     **dict.fromkeys(("crm.webvisit", "crm.review"), "cd"),
     "crm.answer": "acd",
     "crm.wishlistitem": "c",

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from crm import consents, profiles, receipts, tasks
+from crm import consents, outbox, profiles, receipts, tasks
 from crm.models import ChangeMark, Consent, Customer, CustomerProfile, Receipt, ReceiptMail, Shop
 from tests.crm import make
 from tests.support.smtp import SmtpCatcher
@@ -177,7 +177,7 @@ def test_the_mail_has_text_and_html_and_the_link(smtp_catcher: SmtpCatcher) -> N
     receipt = make.receipt(make.line(make.product("Crème <brûlée>", price_minor=450), "2"))
     ask(receipt)
 
-    assert receipts.send_due(now=make.NOW) == receipts.Sent(sent=1)
+    assert outbox.send_due(now=make.NOW) == outbox.Sent(sent=1)
     tasks.mail_receipts()
 
     (message,) = smtp_catcher.messages
@@ -197,7 +197,7 @@ def test_a_line_break_in_the_shops_name_reaches_no_header(smtp_catcher: SmtpCatc
     Shop.objects.update(name="Corner\r\nBcc: all@example.com")
     ask(make.receipt())
 
-    receipts.send_due(now=make.NOW)
+    outbox.send_due(now=make.NOW)
 
     (message,) = smtp_catcher.messages
     assert message["Bcc"] is None
@@ -208,10 +208,10 @@ def test_a_mail_server_that_is_down_makes_receipts_wait_and_loses_none(smtp_catc
     ask(make.receipt(), "anna@example.com")
     ask(make.receipt(), "liga@example.com")
     with mock.patch("smtplib.SMTP", side_effect=ConnectionRefusedError):
-        assert receipts.send_due(now=make.NOW) == receipts.Sent(waiting=1)
+        assert outbox.send_due(now=make.NOW) == outbox.Sent(waiting=1)
     assert statuses() == ["queued", "queued"]
 
-    assert receipts.send_due(now=make.NOW + timedelta(hours=1)) == receipts.Sent(sent=2)
+    assert outbox.send_due(now=make.NOW + timedelta(hours=1)) == outbox.Sent(sent=2)
     assert len(smtp_catcher.messages) == 2
 
 
@@ -230,7 +230,7 @@ def test_an_address_refused_for_now_waits_and_one_refused_for_good_has_failed(
         return real(self, sender, to, *rest)  # type: ignore[arg-type]
 
     with mock.patch("smtplib.SMTP.sendmail", sendmail):
-        receipts.send_due(now=make.NOW)
+        outbox.send_due(now=make.NOW)
 
     assert statuses() == [status, "sent"]
     assert "no such mailbox" in ReceiptMail.objects.get(email="anna@example.com").error
@@ -241,10 +241,10 @@ def test_a_line_that_breaks_while_bytes_leave_is_unclear_and_never_sent_again_by
 ) -> None:
     ask(make.receipt())
     with mock.patch("smtplib.SMTP.sendmail", side_effect=smtplib.SMTPServerDisconnected("gone")):
-        receipts.send_due(now=make.NOW)
+        outbox.send_due(now=make.NOW)
     assert statuses() == ["sending"]
 
-    receipts.send_due(now=make.NOW + timedelta(days=1))
+    outbox.send_due(now=make.NOW + timedelta(days=1))
 
     assert (statuses(), smtp_catcher.messages) == (["sending"], [])
 
@@ -254,13 +254,13 @@ def test_a_mail_server_that_hangs_or_closes_costs_one_mail_a_round() -> None:
     ask(make.receipt(), "liga@example.com")
     server = mock.Mock()
     server.send_messages.side_effect = TimeoutError("no answer")
-    with mock.patch("crm.receipts.get_connection", return_value=server):
-        assert receipts.send_due(now=make.NOW) == receipts.Sent()
+    with mock.patch("crm.outbox.get_connection", return_value=server):
+        assert outbox.send_due(now=make.NOW) == outbox.Sent()
         assert statuses() == ["sending", "queued"]
 
         server.send_messages.side_effect = smtplib.SMTPSenderRefused(421, b"closing", "shop@example.com")
         ask(make.receipt(), "mia@example.com")
-        assert receipts.send_due(now=make.NOW) == receipts.Sent(waiting=1)
+        assert outbox.send_due(now=make.NOW) == outbox.Sent(waiting=1)
     assert list(ReceiptMail.objects.order_by("id").values_list("status", "attempts")) == [
         ("sending", 1),
         ("queued", 1),
@@ -269,17 +269,17 @@ def test_a_mail_server_that_hangs_or_closes_costs_one_mail_a_round() -> None:
 
 
 def test_receipts_by_mail_never_stand_before_the_refresh_of_segments(settings: Settings) -> None:
-    routed = current_app.amqp.router.route({}, receipts.MAIL_TASK)
+    routed = current_app.amqp.router.route({}, outbox.TASK)
     assert routed["queue"].name == "bulk"
     assert settings.EMAIL_TIMEOUT == 30
 
 
 def test_a_worker_that_dies_while_sending_leaves_it_unclear(smtp_catcher: SmtpCatcher) -> None:
     ask(make.receipt())
-    with mock.patch("crm.receipts._send", side_effect=SystemExit), pytest.raises(SystemExit):
-        receipts.send_due(now=make.NOW)
+    with mock.patch("crm.outbox._send", side_effect=SystemExit), pytest.raises(SystemExit):
+        outbox.send_due(now=make.NOW)
 
-    assert receipts.send_due(now=make.NOW + timedelta(days=1)) == receipts.Sent()
+    assert outbox.send_due(now=make.NOW + timedelta(days=1)) == outbox.Sent()
     assert (statuses(), smtp_catcher.messages) == (["sending"], [])
 
 
@@ -287,7 +287,7 @@ def test_an_address_suppressed_after_it_was_asked_for_gets_nothing(smtp_catcher:
     ask(make.receipt())
     consents.suppress(channel="email", address_key="anna@example.com", reason="erased")
 
-    receipts.send_due(now=make.NOW)
+    outbox.send_due(now=make.NOW)
 
     assert (statuses(), smtp_catcher.messages) == (["failed"], [])
 
@@ -305,7 +305,7 @@ def test_a_human_may_send_again_what_failed_or_stayed_unclear_and_nothing_else(s
         answer = keeper.post(
             reverse("admin:crm_receiptmail_changelist"), {"action": "send_again", "_selected_action": selected}
         )
-    receipts.send_due(now=make.NOW)
+    outbox.send_due(now=make.NOW)
 
     assert answer.status_code == 302
     assert statuses() == ["sent", "sent", "sent", "sending"]
