@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -20,11 +20,13 @@ def content_hash(
     sold_at: datetime | None,
     lines: Iterable[tuple[str, Decimal, Decimal | None, int, int | None]],
     payment: str = "",
+    besides: Sequence[int | str] = (),
 ) -> bytes:
     """SHA-256 of a receipt as its sender wrote it.
 
     ``store`` is the store's code and ``customer`` the customer's number ("" for a guest). A line is (SKU, quantity,
     unit price, discount_minor, total_minor), in its order; what the sender left to us (time, price, total) is None.
+    ``besides`` is what else tells one content from another (points redeemed, the receipt taken back).
     """
     content = [
         kind,
@@ -36,5 +38,6 @@ def content_hash(
             [sku, _number(quantity), _number(price), discount_minor, total_minor]
             for sku, quantity, price, discount_minor, total_minor in lines
         ],
+        *besides,
     ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()).digest()

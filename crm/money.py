@@ -1,6 +1,7 @@
 """Money at the doors: integers of the currency's hundredths inside, decimals and symbols outside."""
 
 import re
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from babel import Locale
@@ -21,6 +22,21 @@ def to_minor(amount: Decimal) -> int:
 
 def from_minor(amount_minor: int) -> Decimal:
     return (Decimal(amount_minor) / 100).quantize(Decimal("0.01"))
+
+
+def spread(amount_minor: int, weights: Sequence[int]) -> list[int]:
+    """Parts of the amount by these weights (none negative), which add up to it exactly: the largest remainders first.
+
+    No part is more than its weight where the amount is not more than all of them. Zeroes where all weights are zero.
+    """
+    whole = sum(weights)
+    if not whole:
+        return [0] * len(weights)
+    parts = [amount_minor * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(amount_minor * weights[i] % whole), i))
+    for index in by_remainder[: amount_minor - sum(parts)]:
+        parts[index] += 1
+    return parts
 
 
 def show(amount_minor: int | None) -> str:

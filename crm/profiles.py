@@ -129,16 +129,17 @@ _HOLD_PRODUCTS = """
 _LOCK = "SELECT 1 FROM crm_customerprofile WHERE {customers} ORDER BY customer_id FOR NO KEY UPDATE"
 
 
-def apply_receipts(*, receipt_ids: Sequence[int]) -> None:
+def apply_receipts(*, receipt_ids: Sequence[int], along: Sequence[int] = ()) -> None:
     """Add the effect of these new receipts to the profiles of their customers and to their categories.
 
     Call it once, in the transaction that recorded the receipts, after their lines: the same receipt applied twice would
-    count twice. Receipts without a customer change nothing.
+    count twice. Receipts without a customer change nothing. ``along`` names further customers whose profiles the caller
+    is about to change: they are locked together with the others.
     """
     if receipt_ids:
         chosen = "= ANY(%(receipts)s)"
         leaves = _LEAVES.format(lines=f"receipt_id {chosen}")
-        _apply(chosen, {"receipts": list(receipt_ids)}, leaves=leaves)
+        _apply(chosen, {"receipts": list(receipt_ids)}, leaves=leaves, along=along)
 
 
 def apply_selected_receipts(*, query: str) -> None:
@@ -146,17 +147,17 @@ def apply_selected_receipts(*, query: str) -> None:
     _apply(f"IN ({query})", {}, leaves="true")
 
 
-def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str) -> None:
+def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str, along: Sequence[int] = ()) -> None:
     receipts, lines = f"id {chosen}", f"receipt_id {chosen}"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT DISTINCT customer_id FROM crm_receipt WHERE customer_id IS NOT NULL AND {receipts}", params
         )
         customers = [customer_id for (customer_id,) in cursor.fetchall()]
-        if not customers:
+        if not customers and not along:
             return
         cursor.execute(_HOLD_PRODUCTS.format(lines=lines), params)
-        _lock(cursor, customers)
+        _lock(cursor, [*customers, *along])
         cursor.execute(
             f"""
             UPDATE crm_customerprofile AS profile

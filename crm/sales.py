@@ -64,6 +64,8 @@ class Sale:
     source: str = TILL
     number: str = ""
     channel: str = SalesChannel.TILL
+    redeem_points: int = 0
+    """Points that the customer uses: they take money off the lines (see :mod:`crm.loyalty`)."""
     expected_total_minor: int | None = field(default=None)
     """What the client showed to the customer; another result refuses the sale rather than charge a surprise."""
 
@@ -77,6 +79,7 @@ class Sale:
             lines=(
                 (line.product.sku, line.quantity, line.unit_price, line.discount_minor, None) for line in self.lines
             ),
+            besides=(self.redeem_points,) if self.redeem_points else (),
         )
 
 
@@ -96,10 +99,12 @@ def record_sale(*, sale: Sale, by: User | None, now: datetime | None = None) -> 
     digest = sale.content_hash()
     if first := _recorded(sale, digest):
         return first
-    lines = _checked_lines(sale, now)
+    lines, redemption = _checked_lines(sale, now)
     try:
         with transaction.atomic():
-            receipt = _insert(sale, lines, digest, by, now)
+            receipt = _insert(sale, lines, redemption, digest, by, now)
+    except loyalty.RedemptionRefused as refused:
+        raise SaleRefused(refused) from refused
     except IntegrityError:
         # Two requests with one key: the other one committed first.
         if first := _recorded(sale, digest):
@@ -118,7 +123,7 @@ def _recorded(sale: Sale, digest: bytes) -> Receipt | None:
     return first
 
 
-def _checked_lines(sale: Sale, now: datetime) -> list[ReceiptLine]:
+def _checked_lines(sale: Sale, now: datetime) -> tuple[list[ReceiptLine], loyalty.Redemption | None]:
     if not sale.lines:
         raise SaleRefused(_("A sale needs at least one product."))
     if len(sale.lines) > MAX_LINES:
@@ -134,6 +139,7 @@ def _checked_lines(sale: Sale, now: datetime) -> list[ReceiptLine]:
     lines = [_checked_line(position, line) for position, line in enumerate(sale.lines, 1)]
     for line in lines:
         line.sold_on, line.customer = sold_on, sale.customer
+    redemption = _redemption(sale, lines)
     total = sum(line.total_minor for line in lines)
     if total > MAX_TOTAL_MINOR:
         raise SaleRefused(_("A sale of %(total)s is more than the till takes."), params={"total": money.show(total)})
@@ -142,7 +148,23 @@ def _checked_lines(sale: Sale, now: datetime) -> list[ReceiptLine]:
             _("The lines come to %(total)s, not to %(expected)s as shown. Check them and pay again."),
             params={"total": money.show(total), "expected": money.show(sale.expected_total_minor)},
         )
-    return lines
+    return lines, redemption
+
+
+def _redemption(sale: Sale, lines: list[ReceiptLine]) -> loyalty.Redemption | None:
+    """What the sale's points take off its lines; the lines are changed accordingly."""
+    if not sale.redeem_points:
+        return None
+    if sale.customer is None:
+        raise SaleRefused(_("Points belong to a customer: choose who is here, or take them off the sale."))
+    try:
+        redemption = loyalty.open_redemption(points=sale.redeem_points, lines=[line.total_minor for line in lines])
+    except loyalty.RedemptionRefused as refused:
+        raise SaleRefused(refused) from refused
+    for line, share in zip(lines, redemption.shares, strict=True):
+        line.discount_minor += share
+        line.total_minor -= share
+    return redemption
 
 
 def _checked_line(position: int, line: SaleLine) -> ReceiptLine:
@@ -176,7 +198,14 @@ def _checked_line(position: int, line: SaleLine) -> ReceiptLine:
     )
 
 
-def _insert(sale: Sale, lines: list[ReceiptLine], digest: bytes, by: User | None, now: datetime) -> Receipt:
+def _insert(
+    sale: Sale,
+    lines: list[ReceiptLine],
+    redemption: loyalty.Redemption | None,
+    digest: bytes,
+    by: User | None,
+    now: datetime,
+) -> Receipt:
     sold_at = sale.sold_at or now
     receipt = Receipt.objects.create(
         source=sale.source,
@@ -198,15 +227,21 @@ def _insert(sale: Sale, lines: list[ReceiptLine], digest: bytes, by: User | None
         line.receipt = receipt
     ReceiptLine.objects.bulk_create(lines)
     if sale.customer:
-        _credit(receipt, sale.customer, by)
+        _credit(receipt, sale.customer, by, now, redemption)
     return receipt
 
 
-def _credit(receipt: Receipt, customer: Customer, by: User | None) -> None:
-    """What a receipt changes about its customer."""
-    profiles.apply_receipts(receipt_ids=[receipt.pk])
-    loyalty.earn(receipt=receipt, customer=customer, by=by)
-    marks.mark_customers(customer_ids=[customer.pk])
+def _credit(
+    receipt: Receipt, customer: Customer, by: User | None, now: datetime, redemption: loyalty.Redemption | None = None
+) -> None:
+    """What a sale changes about its customer, and about those whose points it redeems."""
+    held = loyalty.sharers(customer) if redemption else [customer.pk]
+    profiles.apply_receipts(receipt_ids=[receipt.pk], along=held)
+    changed = [customer.pk]
+    if redemption:
+        changed += loyalty.redeem(receipt=receipt, customer=customer, redemption=redemption, held=held, by=by, now=now)
+    loyalty.earn(receipt=receipt, customer=customer, by=by, now=now)
+    marks.mark_customers(customer_ids=changed)
     bell.ring_after_commit(REFRESH)
 
 
@@ -234,7 +269,7 @@ def _next_number(store: Store) -> str:
     return f"{store.code}-{number:06d}"
 
 
-def claim_receipt(*, receipt: Receipt, customer: Customer, by: User | None) -> bool:
+def claim_receipt(*, receipt: Receipt, customer: Customer, by: User | None, now: datetime | None = None) -> bool:
     """Link a guest's receipt to the customer who turns out to have made it: profile and points follow.
 
     Returns False where it is theirs already. Raises :class:`SaleRefused` where it is somebody else's.
@@ -250,7 +285,7 @@ def claim_receipt(*, receipt: Receipt, customer: Customer, by: User | None) -> b
         Receipt.objects.filter(pk=receipt.pk).update(customer=customer)
         ReceiptLine.objects.filter(receipt=receipt).update(customer=customer)
         receipt.customer = customer
-        _credit(receipt, customer, by)
+        _credit(receipt, customer, by, now or timezone.now())
         if by is not None:
             LogEntry.objects.log_actions(
                 by.pk,

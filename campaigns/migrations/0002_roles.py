@@ -103,7 +103,7 @@ ADMINISTRATION = {
     + ["add_apitoken", "delete_apitoken", "view_apitoken"]
     + ["add_survey", "change_survey", "delete_survey"]
     + ["add_consent", "add_shop", "change_shop", "view_shop", "view_suppression"]
-    + ["import_receipt", "oversee_job"]
+    + ["import_receipt", "oversee_job", "return_without_receipt"]
     + ["add_review", "add_webvisit", "add_wishlistitem", "delete_wishlistitem"]
     + ["add_consentwording", "view_auditentry", "view_servicemail", "add_loyaltyentry"]
     + ["add_loyaltyprogramme", "change_loyaltyprogramme"]

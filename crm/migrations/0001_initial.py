@@ -1136,6 +1136,30 @@ class Migration(migrations.Migration):
                         verbose_name="a tier is kept for months",
                     ),
                 ),
+                (
+                    "card_prefix",
+                    models.CharField(
+                        db_default="29",
+                        default="29",
+                        help_text="Cards bear an EAN-13; numbers that begin with 2 are free for a shop's own use.",
+                        max_length=6,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^2[0-9]{1,5}$", "Two to six digits, the first of them a 2."
+                            )
+                        ],
+                        verbose_name="card numbers begin with",
+                    ),
+                ),
+                ("cards_numbered", models.PositiveBigIntegerField(db_default=0, default=0, editable=False)),
+                (
+                    "day_done_on",
+                    models.DateField(
+                        editable=False,
+                        help_text="The shop's day whose gifts, expiries and tiers were last seen to.",
+                        null=True,
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "loyalty programme",
@@ -1503,6 +1527,7 @@ class Migration(migrations.Migration):
                 "permissions": [
                     ("import_receipt", "Can import products, receipts and points"),
                     ("ring_up_sale", "Can ring up a sale at the till"),
+                    ("return_without_receipt", "Can take goods back without a receipt"),
                 ],
             },
         ),
@@ -1528,6 +1553,16 @@ class Migration(migrations.Migration):
                 ),
                 ("points", models.IntegerField(verbose_name="points")),
                 ("key", models.CharField(editable=False, max_length=120, unique=True)),
+                (
+                    "shares",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        editable=False,
+                        help_text="What each line of the receipt weighs in it, by position; empty: what it cost.",
+                        null=True,
+                        size=None,
+                    ),
+                ),
                 ("note", models.CharField(blank=True, db_default="", default="", max_length=200, verbose_name="note")),
                 (
                     "recorded_at",

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -44,6 +44,18 @@ class LoyaltyProgramme(models.Model):
     )
     tier_kept_months = models.PositiveSmallIntegerField(
         _("a tier is kept for months"), default=12, validators=[MinValueValidator(1)]
+    )
+    card_prefix = models.CharField(
+        _("card numbers begin with"),
+        max_length=6,
+        default="29",
+        db_default="29",
+        validators=[RegexValidator(r"^2[0-9]{1,5}$", _("Two to six digits, the first of them a 2."))],
+        help_text=_("Cards bear an EAN-13; numbers that begin with 2 are free for a shop's own use."),
+    )
+    cards_numbered = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+    day_done_on = models.DateField(
+        null=True, editable=False, help_text=_("The shop's day whose gifts, expiries and tiers were last seen to.")
     )
 
     class Meta:
@@ -225,6 +237,12 @@ class LoyaltyEntry(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     points = models.IntegerField(_("points"))
     key = models.CharField(max_length=120, unique=True, editable=False)
+    shares = ArrayField(
+        models.BigIntegerField(),
+        null=True,
+        editable=False,
+        help_text=_("What each line of the receipt weighs in it, by position; empty: what it cost."),
+    )
     note = models.CharField(_("note"), max_length=200, blank=True, default="", db_default="")
     recorded_at = models.DateTimeField(_("when"), db_default=Now(), editable=False)
     recorded_by = models.ForeignKey(

@@ -82,6 +82,7 @@ class Receipt(models.Model):
         permissions = [
             ("import_receipt", _("Can import products, receipts and points")),
             ("ring_up_sale", _("Can ring up a sale at the till")),
+            ("return_without_receipt", _("Can take goods back without a receipt")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["source", "external_id", "kind"], name="receipt_once_per_source"),
