@@ -103,5 +103,4 @@ def _address(limit: int, check: Callable[[str], str]) -> Parser:
 
 
 def _keys(customer_id: int, number: str, *fields: str) -> tuple[Any, ...]:
-    keys = derived_keys(number=number, **dict(zip(sql.KEYED, fields, strict=True)))
-    return customer_id, keys["email_key"], keys["phone_key"], keys["search_text"], keys["name_key"]
+    return customer_id, *derived_keys(number=number, **dict(zip(sql.KEYED, fields, strict=True))).values()

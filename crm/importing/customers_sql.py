@@ -1,5 +1,6 @@
 """The statements that turn staged rows into customers, in their order. Parameters: now, and the reasons of refusals."""
 
+from crm.customers import DerivedKeys
 from crm.models import Channel
 
 TEXTS = {
@@ -119,25 +120,25 @@ _COMPARE = f"""
 TARGET = (_TARGET, "ANALYZE import_target", _COMPARE)
 
 KEYS_TABLE = """
-    CREATE TEMP TABLE import_keys (id bigint, email_key text, phone_key text, search_text text, name_key bytea)
-    ON COMMIT DROP
+    CREATE TEMP TABLE import_keys (id bigint, email_key text, phone_key text, postcode_key text, name_words text,
+                                   search_text text, name_key bytea) ON COMMIT DROP
 """
 KEYS_WANTED = f"SELECT id, number, {', '.join(KEYED)} FROM import_target WHERE is_new OR is_changed ORDER BY id"
 
-_KEYS = ("email_key", "phone_key", "search_text", "name_key")
+KEYS = tuple(DerivedKeys.__annotations__)
 
 _UPDATE = f"""
     UPDATE crm_customer AS customer
        SET {", ".join(f"{field} = target.{field}" for field in _WRITTEN)},
-           {", ".join(f"{field} = keys.{field}" for field in _KEYS)}
+           {", ".join(f"{field} = keys.{field}" for field in KEYS)}
       FROM import_target AS target JOIN import_keys AS keys ON keys.id = target.id
      WHERE customer.id = target.id AND target.is_changed
 """
 
 _INSERT = f"""
-    INSERT INTO crm_customer (id, number, {", ".join(_WRITTEN)}, {", ".join(_KEYS)})
+    INSERT INTO crm_customer (id, number, {", ".join(_WRITTEN)}, {", ".join(KEYS)})
     SELECT target.id, target.number, {", ".join(f"target.{field}" for field in _WRITTEN)},
-           {", ".join(f"keys.{field}" for field in _KEYS)}
+           {", ".join(f"keys.{field}" for field in KEYS)}
       FROM import_target AS target JOIN import_keys AS keys ON keys.id = target.id
      WHERE target.is_new
      ORDER BY target.id

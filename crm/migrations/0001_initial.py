@@ -76,7 +76,9 @@ class Migration(migrations.Migration):
                 ("email_key", models.CharField(db_default="", default="", editable=False, max_length=320)),
                 ("phone", models.CharField(blank=True, db_default="", default="", max_length=50, verbose_name="phone")),
                 ("phone_key", models.CharField(db_default="", default="", editable=False, max_length=50)),
-                ("search_text", models.CharField(db_default="", default="", editable=False, max_length=1200)),
+                ("postcode_key", models.CharField(db_default="", default="", editable=False, max_length=20)),
+                ("name_words", models.CharField(db_default="", default="", editable=False, max_length=600)),
+                ("search_text", models.CharField(db_default="", default="", editable=False, max_length=600)),
                 ("name_key", models.BinaryField(db_default=b"", default=b"", max_length=500)),
                 ("birth_date", models.DateField(blank=True, null=True, verbose_name="birth date")),
                 (
@@ -2368,24 +2370,52 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(
-                condition=models.Q(("email_key", ""), _negated=True), fields=["email_key"], name="customer_by_email"
+                condition=models.Q(("email_key", ""), _negated=True),
+                fields=["email_key"],
+                name="customer_by_email",
+                opclasses=["varchar_pattern_ops"],
             ),
         ),
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(
-                condition=models.Q(("phone_key", ""), _negated=True), fields=["phone_key"], name="customer_by_phone"
+                condition=models.Q(("phone_key", ""), _negated=True),
+                fields=["phone_key"],
+                name="customer_by_phone",
+                opclasses=["varchar_pattern_ops"],
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Reverse("phone_key"), name="text_pattern_ops"
+                ),
+                condition=models.Q(("phone_key", ""), _negated=True),
+                name="customer_by_phone_end",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Reverse("number"), name="text_pattern_ops"
+                ),
+                name="customer_by_number_end",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
+                condition=models.Q(("postcode_key", ""), _negated=True),
+                fields=["postcode_key"],
+                name="customer_by_postcode",
+                opclasses=["varchar_pattern_ops"],
             ),
         ),
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(fields=["name_key", "id"], name="customer_by_name"),
-        ),
-        migrations.AddIndex(
-            model_name="customer",
-            index=django.contrib.postgres.indexes.GinIndex(
-                fields=["search_text"], name="customer_search", opclasses=["gin_trgm_ops"]
-            ),
         ),
         migrations.AddConstraint(
             model_name="customer",

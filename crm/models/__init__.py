@@ -7,6 +7,7 @@ from crm.models.jobs import Job, Mending, Upload
 from crm.models.loyalty import LoyaltyCard, LoyaltyEntry, LoyaltyProgramme, PointsRule, Tier, TierAward
 from crm.models.mails import QueuedMail, ReceiptMail, ServiceMail
 from crm.models.merging import DuplicatePair, Merge, MergeMove
+from crm.models.names import CustomerName, NameWord
 from crm.models.people import Channel, Company, Customer, ExternalId, Frequency, Gender, Household
 from crm.models.privacy import AuditEntry, DataRequest, ErasedIdentity
 from crm.models.profile import ChangeMark, CustomerCategory, CustomerProfile
@@ -25,6 +26,7 @@ __all__ = [
     "ConsentWording",
     "Customer",
     "CustomerCategory",
+    "CustomerName",
     "CustomerProfile",
     "DataRequest",
     "DuplicatePair",
@@ -40,6 +42,7 @@ __all__ = [
     "Mending",
     "Merge",
     "MergeMove",
+    "NameWord",
     "Note",
     "OptIn",
     "PointsRule",

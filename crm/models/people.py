@@ -4,11 +4,11 @@ import uuid
 from typing import TYPE_CHECKING
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import OpClass
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Reverse
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Customer(models.Model):
     """A person the shop knows: a prospect until the first purchase.
 
     Phones and e-mail addresses are not unique (two sisters, one phone) and never merge people by themselves.
-    The ``*_key``, ``search_text`` and ``name_key`` columns are derived; :func:`crm.customers.derive_keys` fills them.
+    The ``*_key``, ``name_words`` and ``search_text`` columns are derived; :func:`crm.customers.derive_keys` fills them.
     """
 
     number = models.CharField(
@@ -122,7 +122,9 @@ class Customer(models.Model):
     email_key = models.CharField(max_length=320, editable=False, default="", db_default="")
     phone = _text(_("phone"), 50)
     phone_key = models.CharField(max_length=50, editable=False, default="", db_default="")
-    search_text = models.CharField(max_length=1200, editable=False, default="", db_default="")
+    postcode_key = models.CharField(max_length=20, editable=False, default="", db_default="")
+    name_words = models.CharField(max_length=600, editable=False, default="", db_default="")
+    search_text = models.CharField(max_length=600, editable=False, default="", db_default="")
     name_key = models.BinaryField(max_length=500, editable=False, default=b"", db_default=b"")
 
     birth_date = models.DateField(_("birth date"), null=True, blank=True)
@@ -214,10 +216,32 @@ class Customer(models.Model):
             ),
         ]
         indexes = [
-            models.Index(name="customer_by_email", fields=["email_key"], condition=~Q(email_key="")),
-            models.Index(name="customer_by_phone", fields=["phone_key"], condition=~Q(phone_key="")),
+            models.Index(
+                name="customer_by_email",
+                fields=["email_key"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(email_key=""),
+            ),
+            models.Index(
+                name="customer_by_phone",
+                fields=["phone_key"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(phone_key=""),
+            ),
+            # The end of a phone or customer number is what people remember of it.
+            models.Index(
+                OpClass(Reverse("phone_key"), name="text_pattern_ops"),
+                name="customer_by_phone_end",
+                condition=~Q(phone_key=""),
+            ),
+            models.Index(OpClass(Reverse("number"), name="text_pattern_ops"), name="customer_by_number_end"),
+            models.Index(
+                name="customer_by_postcode",
+                fields=["postcode_key"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(postcode_key=""),
+            ),
             models.Index(name="customer_by_name", fields=["name_key", "id"]),
-            GinIndex(name="customer_search", fields=["search_text"], opclasses=["gin_trgm_ops"]),
         ]
 
     def __str__(self) -> str:

@@ -15,9 +15,11 @@ from crm.models import (
     Company,
     Consent,
     Customer,
+    CustomerName,
     CustomerProfile,
     Household,
     LoyaltyCard,
+    NameWord,
     Suppression,
 )
 from tests.crm.make import a_customer
@@ -82,8 +84,9 @@ def test_a_customer_comes_in_with_household_company_card_and_consents(import_cus
         "ann@example.com",
         "+12125550100",
     )
-    assert (customer.search_text, bytes(customer.name_key) > b"") == (
-        " ann muller 1 ann 12125550100",
+    assert (customer.name_words, customer.search_text, bytes(customer.name_key) > b"") == (
+        "ann muller",
+        " 1 ann 12125550100",
         True,
     )
     assert (customer.birth_date, customer.gender, customer.household_size) == (date(1980, 2, 3), "female", 3)
@@ -120,7 +123,9 @@ def test_a_blank_cell_leaves_what_is_known(import_customers: Import) -> None:
     customer = Customer.objects.get()
     assert (customer.first_name, customer.last_name, customer.household_size) == ("Ann", "Иванова", 3)
     assert (customer.tags, customer.gender) == (["vip", "Neighbours"], "female")
-    assert customer.search_text.startswith(" ann ivanova 1 ")
+    assert (customer.name_words, customer.search_text.startswith(" 1 ")) == ("ann ivanova", True)
+    assert sorted(CustomerName.objects.values_list("key", flat=True)) == ["ann ivanova", "ivanova ann"]
+    assert sorted(NameWord.objects.values_list("word", flat=True)) == ["ann", "ivanova"]
     assert (Household.objects.count(), Company.objects.count(), Consent.objects.count()) == (1, 1, 2)
 
 
