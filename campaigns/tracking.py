@@ -115,7 +115,9 @@ def looks_automated(request: HttpRequest) -> bool:
 
 _RECORD = """
 WITH delivery AS (
-    SELECT id FROM campaigns_delivery WHERE token = %(token)s
+    SELECT delivery.id, customer.erased_at IS NULL AS is_known
+    FROM campaigns_delivery AS delivery JOIN crm_customer AS customer ON customer.id = delivery.customer_id
+    WHERE token = %(token)s
 ), settled AS (
     UPDATE campaigns_delivery d SET status = 'accepted', reason = '', lease = NULL, leased_until = NULL,
         sent_at = coalesce(d.sent_at, %(now)s)
@@ -123,7 +125,8 @@ WITH delivery AS (
         AND (d.status = 'sending' OR (d.status = 'failed' AND d.reason = 'unclear'))
 )
 INSERT INTO campaigns_trackedevent (delivery_id, kind, link_id, happened_at, user_agent, is_automated)
-SELECT id, %(kind)s, %(link_id)s::bigint, %(now)s, %(agent)s, %(automated)s FROM delivery
+SELECT id, %(kind)s, %(link_id)s::bigint, %(now)s, CASE WHEN is_known THEN %(agent)s ELSE '' END, %(automated)s
+FROM delivery
 RETURNING delivery_id
 """
 

@@ -23,7 +23,7 @@ def unsubscribe(*, token: UUID, now: datetime, user_agent: str = "") -> bool:
         if delivery is None:
             return False
         customer = survivor(delivery.customer)
-        if is_unsubscribed(delivery=delivery, customer=customer):
+        if customer.erased_at is not None or is_unsubscribed(delivery=delivery, customer=customer):
             return True
         stop_address(
             channel=delivery.channel,
@@ -38,7 +38,12 @@ def unsubscribe(*, token: UUID, now: datetime, user_agent: str = "") -> bool:
 
 
 def is_unsubscribed(*, delivery: Delivery, customer: Customer) -> bool:
-    """Whether this delivery's link has been used and no yes has come since, of anybody at this address."""
+    """Whether this delivery's link has been used and no yes has come since, of anybody at this address.
+
+    Somebody who was erased is written to no more, and counts as one who has used it.
+    """
+    if customer.erased_at is not None:
+        return True
     allows = CustomerProfile.objects.filter(customer=customer, **{f"consent_{delivery.channel}": True}).exists()
     if allows or not delivery.events.filter(kind=TrackedEvent.Kind.UNSUBSCRIBED).exists():
         return False

@@ -5,6 +5,7 @@ Whoever shows a customer's data to staff or hands them to a program calls one of
 
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from crm import client
@@ -33,6 +34,18 @@ def exported(
 def changed(*, customer: Customer, what: str, request: HttpRequest, detail: str = "") -> None:
     """Somebody changed a customer's data; ``detail`` names the fields, not what is in them."""
     _write(request, AuditEntry.Action.CHANGED, what, customer_id=customer.pk, detail=detail)
+
+
+def noted(*, what: str, by: User | None, customer_id: int | None = None, count: int = 1, export: bool = False) -> None:
+    """Something changed, or (``export``) was taken out, where no request is at hand: in a job, or at a command line."""
+    AuditEntry.objects.create(
+        action=AuditEntry.Action.EXPORTED if export else AuditEntry.Action.CHANGED,
+        what=what,
+        customer_id=customer_id,
+        count=count,
+        user=by,
+        username=by.get_username() if by else "",
+    )
 
 
 def _write(request: HttpRequest, action: AuditEntry.Action, what: str, **more: Any) -> None:

@@ -102,7 +102,7 @@ def stop_address(*, channel: str, address_key: str, by_customer: Customer, sourc
     The address is suppressed, and everybody's ledger gets the no: so that one person's later yes is theirs alone.
     """
     with transaction.atomic():
-        bearers = {by_customer.pk}
+        bearers = {by_customer.pk} if by_customer.erased_at is None else set()
         if address_key and channel in ADDRESS_KEYS:
             bearing = customers.live().filter(**{ADDRESS_KEYS[Channel(channel)]: address_key})
             bearers |= set(bearing.values_list("pk", flat=True))

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
-from crm import addresses, bell, marks
+from crm import addresses, bell, forgotten, marks
 from crm.finding import Found, by_card, live, look_up, search
 from crm.models import Customer, CustomerProfile
 from crm.text import clean, collation_key, fold, name_words, postcode_keys
@@ -97,7 +97,8 @@ def create_customer(
     """Add a customer, with a profile, a mark and, unless ``number`` is given, a customer number of their own.
 
     ``key`` is of the client's making: the same key returns the customer that it made the first time; with other
-    content it raises :class:`CustomerClash`. Raises ValidationError on fields that cannot be right.
+    content it raises :class:`CustomerClash`. Raises ValidationError on fields that cannot be right, and
+    :class:`crm.forgotten.Forgotten` on old data of somebody who was erased; who signs up anew is welcome.
     """
     customer = Customer(public_id=key or uuid.uuid4(), registered_at=now if registered else None, **fields)
     for name in ("first_name", "last_name"):
@@ -106,6 +107,7 @@ def create_customer(
     customer.phone = addresses.clean_phone(customer.phone)
     if key and (first := Customer.objects.filter(public_id=key).first()):
         return _same(first, customer)
+    is_numbered = not customer.number
     customer.pk, number = _next_number()
     customer.number = customer.number or number
     derive_keys(customer)
@@ -114,6 +116,7 @@ def create_customer(
     try:
         with transaction.atomic():
             customer.save(force_insert=True)
+            forgotten.welcome(customer=customer, since=now, is_numbered=is_numbered)
             CustomerProfile.objects.create(customer=customer)
             marks.mark_customers(customer_ids=[customer.pk])
     except IntegrityError:
@@ -148,13 +151,13 @@ def change_customer(*, customer: Customer, **fields: Any) -> Customer:
 
 
 def _next_number() -> tuple[int, str]:
-    """The next id, and a customer number made of it that no import has brought."""
+    """The next id, and a customer number made of it that no import has brought, and no erased person bore."""
     with connection.cursor() as cursor:
         while True:
             cursor.execute("SELECT nextval(pg_get_serial_sequence('crm_customer', 'id'))")
             pk: int = cursor.fetchone()[0]
             number = f"R{pk:07d}"
-            if not Customer.objects.filter(number=number).exists():
+            if not Customer.objects.filter(number=number).exists() and not forgotten.knows_number(number):
                 return pk, number
 
 

@@ -115,7 +115,7 @@ _COUNTED_PROFILES = f"""
       FROM crm_customer AS customer
       LEFT JOIN ({_TOTALS}) AS total ON total.customer_id = customer.id
       LEFT JOIN ({_LEDGERS}) AS ledger ON ledger.customer_id = customer.id
-     WHERE {{people}}
+     WHERE {{people}} AND customer.erased_at IS NULL
 """
 
 # A product that changes its category between two readings of it would be counted in both, or in neither.
@@ -129,17 +129,19 @@ _HOLD_PRODUCTS = """
 _LOCK = "SELECT 1 FROM crm_customerprofile WHERE {customers} ORDER BY customer_id FOR NO KEY UPDATE"
 
 
-def apply_receipts(*, receipt_ids: Sequence[int], along: Sequence[int] = ()) -> None:
+def apply_receipts(*, receipt_ids: Sequence[int], along: Sequence[int] = ()) -> set[int]:
     """Add the effect of these new receipts to the profiles of their customers and to their categories.
 
     Call it once, in the transaction that recorded the receipts, after their lines: the same receipt applied twice would
     count twice. Receipts without a customer change nothing. ``along`` names further customers whose profiles the caller
-    is about to change: they are locked together with the others.
+    is about to change: they are locked together with the others. Receipts of somebody who was erased in the same moment
+    become nobody's; returns those customers.
     """
-    if receipt_ids:
-        chosen = "= ANY(%(receipts)s)"
-        leaves = _LEAVES.format(lines=f"receipt_id {chosen}")
-        _apply(chosen, {"receipts": list(receipt_ids)}, leaves=leaves, along=along)
+    if not receipt_ids:
+        return set()
+    chosen = "= ANY(%(receipts)s)"
+    leaves = _LEAVES.format(lines=f"receipt_id {chosen}")
+    return _apply(chosen, {"receipts": list(receipt_ids)}, leaves=leaves, along=along)
 
 
 def apply_selected_receipts(*, query: str) -> None:
@@ -147,17 +149,20 @@ def apply_selected_receipts(*, query: str) -> None:
     _apply(f"IN ({query})", {}, leaves="true")
 
 
-def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str, along: Sequence[int] = ()) -> None:
+def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str, along: Sequence[int] = ()) -> set[int]:
     receipts, lines = f"id {chosen}", f"receipt_id {chosen}"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT DISTINCT customer_id FROM crm_receipt WHERE customer_id IS NOT NULL AND {receipts}", params
         )
         customers = [customer_id for (customer_id,) in cursor.fetchall()]
-        if not customers and not along:
-            return
+        locked = {*customers, *along}
+        if not locked:
+            return set()
         cursor.execute(_HOLD_PRODUCTS.format(lines=lines), params)
-        _lock(cursor, [*customers, *along])
+        _lock(cursor, list(locked))
+        # An erasure takes the profile with it: who waited for the lock meanwhile finds a row less.
+        erased = _unlink_erased(cursor, chosen, params) if cursor.rowcount < len(locked) else set()
         cursor.execute(
             f"""
             UPDATE crm_customerprofile AS profile
@@ -186,6 +191,22 @@ def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str, along: Seq
             """,
             params,
         )
+        return erased
+
+
+_UNLINK_ERASED = """
+    UPDATE {table} AS fact SET customer_id = NULL
+      FROM crm_customer AS customer
+     WHERE customer.id = fact.customer_id AND customer.erased_at IS NOT NULL AND fact.{column} {chosen}
+    RETURNING customer.id
+"""
+
+
+def _unlink_erased(cursor: Any, chosen: str, params: dict[str, list[int]]) -> set[int]:
+    """Let those of the receipts (``chosen``) that bear an erased customer be nobody's; returns these customers."""
+    cursor.execute(_UNLINK_ERASED.format(table="crm_receiptline", column="receipt_id", chosen=chosen), params)
+    cursor.execute(_UNLINK_ERASED.format(table="crm_receipt", column="id", chosen=chosen), params)
+    return {customer_id for (customer_id,) in cursor.fetchall()}
 
 
 def lock_selected(*, query: str) -> None:
@@ -345,7 +366,7 @@ def _lock(cursor: Any, customer_ids: Sequence[int] | str | None) -> None:
         INSERT INTO crm_customerprofile (customer_id)
         SELECT customer.id
           FROM crm_customer AS customer
-         WHERE {scope["people"]}
+         WHERE {scope["people"]} AND customer.erased_at IS NULL
            AND NOT EXISTS (SELECT FROM crm_customerprofile AS profile WHERE profile.customer_id = customer.id)
          ORDER BY customer.id
             ON CONFLICT DO NOTHING

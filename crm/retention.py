@@ -22,7 +22,7 @@ ROWS = ("delete", "keep", "alone")
 THEN = ("delete", "strip", "erase")
 LISTS = ("blank", "unlink", "renew", "stamp")
 WORDS = ("what", "why", "ownerless", "rows", "contact")
-KEYS = {"person", "months", "after", "then", "hash", "keep", *WORDS, *LISTS}
+KEYS = {"person", "quiet", "months", "after", "then", "hash", "keep", *WORDS, *LISTS}
 LAST_CONTACT = "last contact"
 MOST_MONTHS = 1200
 
@@ -51,6 +51,7 @@ class Rule:
     ownerless: str = ""
     rows: str = ""
     contact: str = ""
+    quiet: bool = False
     blank: tuple[str, ...] = ()
     unlink: tuple[str, ...] = ()
     renew: tuple[str, ...] = ()
@@ -115,6 +116,7 @@ def _rule(label: str, table: dict[str, Any]) -> Rule:
         label=label,
         **words,
         **lists,
+        quiet=table.get("quiet") is True,
         hash=tuple(table.get("hash", {}).items()),
         keep=tuple((name, why) for names, why in table.get("keep", {}).items() for name in names.split()),
         period=Period(months=months, after=str(table.get("after", "")), then=str(table.get("then", "")))

@@ -234,9 +234,11 @@ def _insert(
 def _credit(
     receipt: Receipt, customer: Customer, by: User | None, now: datetime, redemption: loyalty.Redemption | None = None
 ) -> None:
-    """What a sale changes about its customer, and about those whose points it redeems."""
+    """What a sale changes about its customer, and about whose points it redeems; nothing of somebody erased."""
     held = loyalty.sharers(customer) if redemption else [customer.pk]
-    profiles.apply_receipts(receipt_ids=[receipt.pk], along=held)
+    if customer.pk in profiles.apply_receipts(receipt_ids=[receipt.pk], along=held):
+        receipt.customer = None
+        return
     changed = [customer.pk]
     if redemption:
         changed += loyalty.redeem(receipt=receipt, customer=customer, redemption=redemption, held=held, by=by, now=now)

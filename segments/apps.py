@@ -8,7 +8,8 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import tokens
-        from segments import measures
+        from segments import measures, person
 
         measures.register_all()
+        person.register()
         tokens.register_part("segments", _("Segments"))

@@ -192,12 +192,12 @@ def ask_anew(*, segment_ids: Sequence[int] | None = None) -> None:
     """
     asked = live_segments() if segment_ids is None else live_segments().filter(pk__in=segment_ids)
     with transaction.atomic():
-        _share(list(asked.order_by("pk").values_list("pk", flat=True)))
+        hold_against_sweeps(list(asked.order_by("pk").values_list("pk", flat=True)))
         asked.update(refreshed_version=0)
 
 
-def _share(segment_ids: Sequence[int]) -> None:
-    """Hold these segments against an evaluation of everybody, to the end of the transaction."""
+def hold_against_sweeps(segment_ids: Sequence[int]) -> None:
+    """Hold these segments against an evaluation of everybody, to the end of the transaction; before any profile."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock_shared(%s, id) FROM unnest(%s::int[]) AS id", [LOCK_CLASS, list(segment_ids)]
@@ -250,7 +250,7 @@ def _refresh_batch(now: datetime) -> int:
 def _follow(ids: Sequence[int], now: datetime) -> None:
     """Bring all live segments up to date for these customers. The caller holds a transaction."""
     held = list(live_segments().order_by("pk").values_list("pk", flat=True))
-    _share(held)
+    hold_against_sweeps(held)
     lock_profiles(customer_ids=ids)  # whoever else evaluates these customers waits, and then sees later facts
     compiled = _compile_all(list(live_segments().filter(pk__in=held).order_by("pk")), ids, now)
     try:

@@ -8,13 +8,13 @@ from django.utils.translation import gettext as _
 
 from crm import addresses, consents, profiles
 from crm.customers import derived_keys
-from crm.importing import cells
+from crm.importing import cells, erased
 from crm.importing import customers_sql as sql
 from crm.importing.cells import BadCell, Parser, remembered, text
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
 from crm.importing.shop import copy_computed, mark_selected
-from crm.models import Channel, Gender, Suppression
+from crm.models import Channel, Gender
 
 _MAYBE_DATE = "date"
 _MAYBE_NUMBER = "smallint"
@@ -75,15 +75,9 @@ class CustomerImporter(Importer):
         return Counts(created, updated, unchanged, refused, {"withdrawals_kept": kept})
 
     def _refuse(self, cursor: Any, params: dict[str, Any]) -> None:
-        erased = Suppression.objects.filter(reason=Suppression.Reason.ERASED, channel=Channel.EMAIL)
-        cursor.execute("CREATE TEMP TABLE import_hash (row integer, hash bytea) ON COMMIT DROP")
-        if erased.exists():
-            copy_computed(
-                cursor,
-                "SELECT row, email FROM import_row WHERE email <> ''",
-                into="import_hash",
-                compute=lambda row, email: (row, addresses.address_hash(addresses.email_key(email))),
-            )
+        for statement in sql.REFUSE_AGAIN:
+            cursor.execute(statement, params)
+        erased.refuse_people(cursor, reason=params["erased"])
         for statement in sql.REFUSE:
             cursor.execute(statement, params)
 

@@ -55,10 +55,6 @@ _REFUSE_ERASED = """
       FROM import_row AS new
      WHERE EXISTS (SELECT FROM crm_customer AS customer
                     WHERE customer.number = new.customer_id AND customer.erased_at IS NOT NULL)
-        OR EXISTS (SELECT FROM import_hash AS hashed
-                     JOIN crm_suppression AS suppression ON suppression.address_hash = hashed.hash
-                    WHERE hashed.row = new.row AND suppression.channel = 'email' AND suppression.reason = 'erased'
-                      AND NOT EXISTS (SELECT FROM crm_customer AS customer WHERE customer.number = new.customer_id))
 """
 
 _REFUSE_CARD = """
@@ -75,7 +71,8 @@ _REFUSE_CARD = """
 
 _DROP_REFUSED = "DELETE FROM import_row AS line USING import_problem AS problem WHERE problem.row = line.row"
 
-REFUSE = (_REFUSE_AGAIN, _DROP_REFUSED, _REFUSE_ERASED, _DROP_REFUSED, _REFUSE_CARD, _DROP_REFUSED)
+REFUSE_AGAIN = (_REFUSE_AGAIN, _DROP_REFUSED)
+REFUSE = (_REFUSE_ERASED, _DROP_REFUSED, _REFUSE_CARD, _DROP_REFUSED)
 
 REFERENCES = (
     """

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from crm import profiles
-from crm.importing import amounts, cells, receipts_sql
+from crm.importing import amounts, cells, erased, receipts_sql
 from crm.importing.bulk import filling
 from crm.importing.cells import remembered, text
 from crm.importing.columns import Column
@@ -129,8 +129,12 @@ class ReceiptImporter(Importer):
 
     def merge(self, cursor: Any) -> Counts:
         params = self.params()
-        for statement in (*receipts_sql.GROUP, *receipts_sql.REFUSE, receipts_sql.NEW, "ANALYZE import_new"):
+        for statement in receipts_sql.GROUP:
             cursor.execute(statement, params)
+        erased.disown_cards(cursor)
+        for statement in (*receipts_sql.REFUSE, receipts_sql.NEW, "ANALYZE import_new"):
+            cursor.execute(statement, params)
+        erased.disown_numbers(cursor)
         create_stores(cursor, "SELECT DISTINCT store FROM import_new")
         create_customers(cursor, "SELECT DISTINCT customer FROM import_new WHERE customer <> ''")
         cursor.execute(receipts_sql.UNLISTED)

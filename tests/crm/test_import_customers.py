@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from crm import consents, profiles
-from crm.addresses import address_hash
+from crm import consents, forgotten, profiles
 from crm.importing import ImportResult, import_file
 from crm.models import (
     ChangeMark,
@@ -20,7 +21,6 @@ from crm.models import (
     Household,
     LoyaltyCard,
     NameWord,
-    Suppression,
 )
 from tests.crm.make import a_customer
 
@@ -211,18 +211,39 @@ def test_nothing_but_a_later_dated_statement_with_its_source_turns_a_no_into_a_y
 def test_erased_people_stay_erased_and_merged_records_are_left_alone(import_customers: Import) -> None:
     a_customer(number="erased", erased_at=NOW)
     a_customer(number="merged", merged_into=a_customer(number="survivor"))
-    Suppression.objects.create(channel="email", address_hash=address_hash("gone@example.com"), reason="erased")
+    gone = [("email", "gone@example.com"), ("phone", "+12125550199"), ("number", "4711"), ("card", "29001")]
+    forgotten.remember(values=gone, now=NOW)
+    a_customer(number="sister")
     result = import_customers(
         {"customer_id": "erased", "first_name": "Ann"},
         {"customer_id": "new", "email": "Gone@example.com"},
         {"customer_id": "merged", "first_name": "Ann"},
+        {"customer_id": "phoned", "phone": "212 555-0199"},
+        {"customer_id": "4711", "city": "Riga"},
+        {"customer_id": "4711", "city": "Riga"},
+        {"customer_id": "carded", "card_number": "29001"},
+        {"customer_id": "sister", "phone": "212 555-0199"},
+        {"customer_id": "4712", "email": "here@example.com", "phone": "212 555-0198", "card_number": "29002"},
     )
-    assert counts(result) == (0, 0, 1, 2)
-    assert set(reasons(result)) == {
-        "row 2: customer_id: this person asked to be forgotten.",
-        "row 3: customer_id: this person asked to be forgotten.",
+    assert counts(result) == (1, 1, 1, 6)
+    again = "row 7: customer_id: row 6 already says who this is."
+    forgot = {f"row {row}: customer_id: this person asked to be forgotten." for row in (2, 3, 5, 6, 8)}
+    assert set(reasons(result)) == forgot | {again}
+    assert set(Customer.objects.values_list("number", "first_name")) == {
+        ("erased", ""),
+        ("merged", ""),
+        ("survivor", ""),
+        ("sister", ""),
+        ("4712", ""),
     }
-    assert set(Customer.objects.values_list("first_name", flat=True)) == {""}
+
+
+def test_where_nobody_was_erased_nobody_is_looked_for(import_customers: Import) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        import_customers({"customer_id": "1", "email": "a@example.com"})
+    asked = [query["sql"] for query in queries if "crm_erasedidentity" in query["sql"]]
+    assert len(asked) == 1
+    assert not any("import_people" in query["sql"] for query in queries)
 
 
 def test_times_are_read_on_the_wall_clock_that_is_named(import_customers: Import, settings: Settings) -> None:

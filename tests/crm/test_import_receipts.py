@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from crm import marks, profiles
+from crm import forgotten, marks, profiles
 from crm.content import content_hash
 from crm.importing import FileRefused, ImportResult, bulk, import_file
 from crm.models import (
@@ -377,6 +377,23 @@ def test_receipts_of_merged_and_erased_customers_and_by_card(import_rows: Import
         ("other", "row 5: card_number: this is another customer's card."),
     ]
     assert profiles.differences(customer_ids=[survivor.pk]) == []
+
+
+def test_receipts_of_forgotten_numbers_and_cards_are_nobodys(import_rows: Import) -> None:
+    forgotten.remember(values=[("number", "4711"), ("card", "K9")], now=NOW)
+    lines = [("by number", "4711", ""), ("by card", "", "K9"), ("both", "4711", "K9"), ("other", "4712", "")]
+    result = import_rows(
+        [[*row(name, customer_id=number), card] for name, number, card in lines], header=[*HEADER, "card_number"]
+    )
+    assert (result.created, result.refused) == (4, 0)
+    assert dict(Receipt.objects.values_list("external_id", "customer__number")) == {
+        "by number": None,
+        "by card": None,
+        "both": None,
+        "other": "4712",
+    }
+    assert list(Customer.objects.values_list("number", flat=True)) == ["4712"]
+    assert profiles.differences() == []
 
 
 def test_an_error_file_that_cannot_be_written_leaves_nothing_imported(import_rows: Import, tmp_path: Path) -> None:
