@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from campaigns import wishes
 from campaigns.channels import Door, door
 from campaigns.models import Campaign, Delivery
 from campaigns.suppression import REASON_OF_EVERY_ADDRESS, hash_params, hash_sql
@@ -29,6 +30,7 @@ reached AS (
         CASE WHEN c.merged_into_id IS NOT NULL OR c.erased_at IS NOT NULL THEN 'not_live'
              WHEN c.{key} = '' THEN 'no_address'
              WHEN NOT coalesce(p.{consent}, false) THEN 'no_consent'
+             {against}
              ELSE coalesce(s.reason, '') END AS reason
     FROM members m
     JOIN crm_customer c ON c.id = m.customer_id
@@ -102,6 +104,9 @@ _ORDER = (
     Delivery.Reason.NOT_LIVE,
     Delivery.Reason.NO_ADDRESS,
     Delivery.Reason.NO_CONSENT,
+    Delivery.Reason.PAUSED,
+    Delivery.Reason.TOPIC_DECLINED,
+    Delivery.Reason.TOO_OFTEN,
     Delivery.Reason.ERASED,
     Delivery.Reason.COMPLAINED,
     Delivery.Reason.UNSUBSCRIBED,
@@ -180,6 +185,7 @@ def _sql(campaign: Campaign) -> str:
         address=way.address_column,
         key=way.key_column,
         consent=way.consent_column,
+        against=wishes.against(campaign),
         hash=hash_sql(f"c.{way.key_column}"),
         draw=_DRAW if campaign.holdout_percent else _DRAWS,
     )
@@ -188,12 +194,12 @@ def _sql(campaign: Campaign) -> str:
 def _params(campaign: Campaign, now: datetime) -> dict[str, Any]:
     return {
         **hash_params(),
+        **wishes.params(campaign, now),
         "campaign": campaign.pk,
         "channel": campaign.channel,
         "segments": [segment.pk for segment in audience_segments(campaign)],
         "seed": campaign.seed,
         "held_out_below": campaign.holdout_percent * _DRAWS // 100,
-        "now": now,
     }
 
 

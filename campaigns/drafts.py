@@ -49,9 +49,9 @@ def save_draft(*, campaign: Campaign, who: Mapping[str, Any], texts: Mapping[str
     """Keep what was typed, sound or not; what is wrong with it only keeps it from being launched. Locked."""
     with transaction.atomic():
         campaign = _locked(campaign, Campaign.Status.DRAFT)
-        for name in ("name", "attribution_days", "holdout_percent"):
+        for name in ("name", "topic", "attribution_days", "holdout_percent"):
             setattr(campaign, name, who[name])
-        campaign.save(update_fields=["name", "attribution_days", "holdout_percent"])
+        campaign.save(update_fields=["name", "topic", "attribution_days", "holdout_percent"])
         campaign.segments.set(who["segments"])
         campaign.personas.set(who["personas"])
         _write(main_variant(campaign), texts)
@@ -82,6 +82,7 @@ def duplicate_campaign(*, campaign: Campaign, by: AbstractBaseUser) -> Campaign:
     with transaction.atomic():
         copy = Campaign.objects.create(
             name=(_("Copy of %(name)s") % {"name": campaign.name})[:200],
+            topic=campaign.topic,
             attribution_days=campaign.attribution_days,
             holdout_percent=campaign.holdout_percent,
             created_by_id=by.pk,

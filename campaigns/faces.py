@@ -55,6 +55,9 @@ def _reasons(campaign: Campaign, step: str, ids: Sequence[int]) -> dict[int, str
     sentences = {
         Delivery.Reason.NOT_LIVE: _("This record was merged or erased"),
         Delivery.Reason.NO_ADDRESS: _("No address on file"),
+        Delivery.Reason.PAUSED: _("Asked for a pause on their own page"),
+        Delivery.Reason.TOPIC_DECLINED: _("Does not want this topic"),
+        Delivery.Reason.TOO_OFTEN: _("Wants fewer messages, and got one lately"),
         Delivery.Reason.ERASED: _("Asked to be forgotten"),
         Delivery.Reason.COMPLAINED: _("Complained about a message"),
         Delivery.Reason.UNSUBSCRIBED: _("Unsubscribed this address"),

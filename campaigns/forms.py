@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, Variant
+from crm.models import Topic
 from personas.models import Persona
 from segments.models import Segment
 
@@ -15,7 +16,7 @@ from segments.models import Segment
 class WhoForm(forms.ModelForm):
     class Meta:
         model = Campaign
-        fields = ["name", "segments", "personas", "attribution_days", "holdout_percent"]
+        fields = ["name", "segments", "personas", "topic", "attribution_days", "holdout_percent"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -27,6 +28,9 @@ class WhoForm(forms.ModelForm):
         mine = self.instance.personas.values("pk") if self.instance.pk else Persona.objects.none().values("pk")
         personas = Persona.objects.filter(is_active=True) | Persona.objects.filter(pk__in=mine)
         _field(self, "personas").queryset = personas.select_related("segment").distinct()
+        topics = Topic.objects.filter(is_active=True) | Topic.objects.filter(pk=self.instance.topic_id)
+        _field(self, "topic").queryset = topics.distinct()
+        _field(self, "topic").empty_label = _("none in particular")
         self.fields["name"].widget.attrs |= {"autocomplete": "off"}
 
     @property

@@ -71,6 +71,9 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         _("Settings"),
         [
             Entry(title=_("Shop"), icon="tune", model="crm.Shop"),
+            Entry(title=_("Topics"), icon="sell", model="crm.Topic"),
+            Entry(title=_("Sign-up forms"), icon="how_to_reg", model="crm.SignupForm"),
+            Entry(title=_("Consent wordings"), icon="contract", model="crm.ConsentWording"),
             Entry(title=_("Jobs"), icon="hourglass_top", model="crm.Job"),
             Entry(title=_("Staff"), icon="badge", model="auth.User"),
             Entry(title=_("Roles"), icon="admin_panel_settings", model="auth.Group"),

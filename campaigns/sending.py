@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import states
+from campaigns import states, wishes
 from campaigns.channels import Claimed, Door, Fate, Outcome, Session, Trouble, door
 from campaigns.models import Campaign, Delivery, TrackedEvent
 from campaigns.suppression import hash_params, reason_of_one, suppress_addresses
@@ -193,6 +193,7 @@ WITH judged AS (
     SELECT d.id, CASE WHEN c.merged_into_id IS NOT NULL OR c.erased_at IS NOT NULL THEN 'not_live'
                       WHEN c.{key} <> d.address_key THEN 'address_changed'
                       WHEN NOT coalesce(p.{consent}, false) THEN 'no_consent'
+                      {against}
                       ELSE coalesce(s.reason, '') END AS reason
     FROM campaigns_delivery d
     JOIN crm_customer c ON c.id = d.customer_id
@@ -219,15 +220,20 @@ def open_window(
 
     None where the campaign is no longer sending, or these are no longer ours.
     """
-    sql = _OPEN.format(suppressed=reason_of_one("d.address_key"), consent=way.consent_column, key=way.key_column)
+    sql = _OPEN.format(
+        against=wishes.against(campaign),
+        suppressed=reason_of_one("d.address_key"),
+        consent=way.consent_column,
+        key=way.key_column,
+    )
     params: dict[str, Any] = {
         **hash_params(),
+        **wishes.params(campaign, now),
         "channel": campaign.channel,
         "campaign": campaign.pk,
         "lease": lease,
         "ids": list(ids),
         "until": _lease_end(now),
-        "now": now,
     }
     with connection.cursor() as cursor:
         cursor.execute(sql, params)

@@ -8,6 +8,7 @@ from django.db import transaction
 from campaigns import tracking
 from campaigns.models import Delivery, TrackedEvent
 from crm.consents import stop_address, suppressed
+from crm.customers import survivor
 from crm.models import Customer, CustomerProfile, Suppression
 
 SOURCE = "unsubscribe link"
@@ -49,10 +50,3 @@ def is_unsubscribed(*, delivery: Delivery, customer: Customer) -> bool:
         return False
     keys, reasons = [delivery.address_key], [Suppression.Reason.UNSUBSCRIBED]
     return not delivery.address_key or bool(suppressed(channel=delivery.channel, address_keys=keys, reasons=reasons))
-
-
-def survivor(customer: Customer) -> Customer:
-    """The record that a merged-away one lives on in; a record that was never merged is its own."""
-    while customer.merged_into is not None:
-        customer = customer.merged_into
-    return customer

@@ -18,7 +18,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campaigns import tracking
 from campaigns.models import Delivery, TrackedEvent
-from campaigns.unsubscribing import is_unsubscribed, survivor, unsubscribe
+from campaigns.unsubscribing import is_unsubscribed, unsubscribe
+from crm import addresses, preferences
+from crm.customers import survivor
 from crm.models import Shop
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -88,10 +90,12 @@ def leave(request: HttpRequest, *, token: UUID, signature: str) -> HttpResponse:
         raise Http404
     if request.method == "POST":
         unsubscribe(token=token, now=timezone.now(), user_agent=request.headers.get("User-Agent", ""))
+    customer = survivor(delivery.customer)
     context = {
         "shop": Shop.current(),
-        "address": masked(delivery.address),
-        "is_done": is_unsubscribed(delivery=delivery, customer=survivor(delivery.customer)),
+        "address": addresses.masked(delivery.address),
+        "is_done": is_unsubscribed(delivery=delivery, customer=customer),
+        "preferences_url": preferences.url(customer) if customer.is_live else "",
     }
     with translation.override(_language(delivery) or translation.get_language()):
         return render(request, "campaigns/public/unsubscribe.html", context)
@@ -106,9 +110,3 @@ def _language(delivery: Delivery) -> str:
         except LookupError:
             continue
     return ""
-
-
-def masked(address: str) -> str:
-    """Enough of an address for its owner to know it, too little for somebody whom the mail was forwarded to."""
-    local, at, domain = address.rpartition("@")
-    return f"{local[:1]}***{at}{domain}" if at else "***"

@@ -56,3 +56,11 @@ def clean_phone(value: str) -> str:
 def address_hash(key: str) -> bytes:
     """HMAC-SHA-256 of a normalised address, for the suppression list: comparable, not readable."""
     return hmac.new(settings.ADDRESS_HASH_KEY.encode(), key.encode(), hashlib.sha256).digest()
+
+
+def masked(address: str) -> str:
+    """Enough of an e-mail address or phone for its owner to know it, too little for whom the mail was forwarded to."""
+    local, at, domain = address.rpartition("@")
+    if at:
+        return f"{local[:1]}***{at}{domain}"
+    return f"***{address[-2:]}" if sum(char.isdigit() for char in address) > 5 else "***"

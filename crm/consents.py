@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -10,7 +11,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm import addresses, bell, customers, marks
-from crm.models import Channel, Consent, Customer, CustomerProfile, Purpose, Suppression
+from crm.models import (
+    Channel,
+    Consent,
+    ConsentWording,
+    Customer,
+    CustomerProfile,
+    Purpose,
+    SignupForm,
+    Suppression,
+)
 
 PROFILE_FLAGS = {
     Channel.EMAIL: "consent_email",
@@ -39,6 +49,9 @@ def record_consent(
     wording: str = "",
     by: User | None = None,
     purpose: str = Purpose.MARKETING,
+    wording_version: ConsentWording | None = None,
+    form: SignupForm | None = None,
+    proof: dict[str, Any] | None = None,
     now: datetime | None = None,
 ) -> Consent:
     """Write down a customer's yes or no; the profile shows the newest one by (``stated_at``, id), whatever comes last.
@@ -60,6 +73,9 @@ def record_consent(
             stated_at=stated_at,
             source=source,
             wording=wording,
+            wording_version=wording_version,
+            form=form,
+            proof=proof or {},
             recorded_by=by,
         )
         if purpose == Purpose.MARKETING:
@@ -96,7 +112,15 @@ def _end_unsubscribed(customer: Customer, channel: Channel, stated_at: datetime)
         ).delete()
 
 
-def stop_address(*, channel: str, address_key: str, by_customer: Customer, source: str, stated_at: datetime) -> None:
+def stop_address(
+    *,
+    channel: str,
+    address_key: str,
+    by_customer: Customer,
+    source: str,
+    stated_at: datetime,
+    proof: dict[str, Any] | None = None,
+) -> None:
     """A no at an address: nobody who bears it is written to any more, nor ``by_customer`` who said it.
 
     The address is suppressed, and everybody's ledger gets the no: so that one person's later yes is theirs alone.
@@ -106,18 +130,21 @@ def stop_address(*, channel: str, address_key: str, by_customer: Customer, sourc
         if address_key and channel in ADDRESS_KEYS:
             bearing = customers.live().filter(**{ADDRESS_KEYS[Channel(channel)]: address_key})
             bearers |= set(bearing.values_list("pk", flat=True))
-        _withdraw(sorted(bearers), channel, source, stated_at)
+        _withdraw(sorted(bearers), channel, source, stated_at, proof or {})
         if address_key:
             suppress(channel=channel, address_key=address_key, reason=Suppression.Reason.UNSUBSCRIBED)
 
 
-def _withdraw(ids: list[int], channel: str, source: str, stated_at: datetime) -> None:
+def _withdraw(ids: list[int], channel: str, source: str, stated_at: datetime, proof: dict[str, Any]) -> None:
     CustomerProfile.objects.bulk_create([CustomerProfile(customer_id=pk) for pk in ids], ignore_conflicts=True)
     profiles = CustomerProfile.objects.filter(customer__in=ids)
     # Locked in the order of ids, as everywhere; the lock makes the later of two statements at once see the earlier.
     list(profiles.select_for_update(no_key=True).order_by("customer_id").values_list("customer_id"))
     Consent.objects.bulk_create(
-        [Consent(customer_id=pk, channel=channel, granted=False, stated_at=stated_at, source=source) for pk in ids]
+        [
+            Consent(customer_id=pk, channel=channel, granted=False, stated_at=stated_at, source=source, proof=proof)
+            for pk in ids
+        ]
     )
     statements = Consent.objects.filter(customer__in=ids, channel=channel, purpose=Purpose.MARKETING)
     newest = statements.order_by("customer_id", "-stated_at", "-id").distinct("customer_id")

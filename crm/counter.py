@@ -6,8 +6,9 @@ from typing import Any
 
 from django.db.models import Sum
 
-from crm import loyalty, money, receipts
+from crm import loyalty, money, receipts, wordings
 from crm.models import (
+    Channel,
     Customer,
     CustomerCategory,
     CustomerProfile,
@@ -132,6 +133,6 @@ def done(receipt: Receipt) -> dict[str, Any]:
         "may_write": bool(profile and profile.consent_email),
         "change": change(receipt.total_minor) if receipt.payment == "cash" else [],
         "url": receipts.public_url(receipt),
-        "wording": receipts.consent_wording(shop),
+        "wording": wordings.in_force(channel=Channel.EMAIL, shop=shop).text,
         "mail": ReceiptMail.objects.filter(receipt=receipt).first(),
     }

@@ -25,6 +25,7 @@ __all__ = [
     "live",
     "look_up",
     "search",
+    "survivor",
 ]
 
 
@@ -85,6 +86,13 @@ def derive_keys(customer: Customer) -> None:
     )
     for name, value in keys.items():
         setattr(customer, name, value)
+
+
+def survivor(customer: Customer) -> Customer:
+    """The record that a merged-away one lives on in; any other is its own."""
+    while customer.merged_into is not None:
+        customer = customer.merged_into
+    return customer
 
 
 def create_customer(

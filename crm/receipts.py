@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from crm import addresses, bell, consents, customers, money, outbox, sales
+from crm import addresses, bell, consents, customers, money, opt_ins, outbox, sales
 from crm.models import Channel, Customer, Receipt, ReceiptLine, ReceiptMail, Shop
 from crm.text import clean
 
@@ -37,11 +37,6 @@ def with_lines(receipts: QuerySet[Receipt]) -> QuerySet[Receipt]:
 def public_url(receipt: Receipt) -> str:
     """The receipt's page on the web, behind its unguessable id."""
     return settings.SITE_URL.rstrip("/") + reverse("receipt", args=[receipt.public_id])
-
-
-def consent_wording(shop: Shop) -> str:
-    """What a customer agrees to at the till; kept with the consent, word by word."""
-    return _("%(shop)s may send me news and offers by e-mail. I can stop this at any time.") % {"shop": shop.name}
 
 
 def shown(receipt: Receipt, shop: Shop) -> dict[str, Any]:
@@ -81,8 +76,8 @@ def email_receipt(
 
     A guest's receipt is linked to the one customer with this address, or to a new one; :class:`AddressNeedsPerson`
     where several have it and ``customer_id`` does not say which. A known customer without an address gets this one.
-    ``marketing`` is the customer's yes to :func:`consent_wording`. The mail itself is a service: it needs no such
-    consent. Asked twice for one address, it goes out once. Raises ValidationError where the address cannot be used.
+    ``marketing`` is the customer's yes (:func:`crm.opt_ins.allow_email`). The mail itself is a service: it needs no
+    such consent. Asked twice for one address, it goes out once. Raises ValidationError where the address can't be used.
     """
     email = addresses.clean_email(email)
     if not email:
@@ -93,16 +88,7 @@ def email_receipt(
     buyer = _buyer(receipt, email, key, customer_id, now)
     sales.claim_receipt(receipt=receipt, customer=buyer, by=by)
     if marketing:
-        consents.record_consent(
-            customer=buyer,
-            channel=Channel.EMAIL,
-            granted=True,
-            source="till",
-            wording=consent_wording(Shop.current()),
-            stated_at=now,
-            now=now,
-            by=by,
-        )
+        opt_ins.allow_email(customer=buyer, source="till", by=by, now=now)
     mail, _created = ReceiptMail.objects.get_or_create(
         receipt=receipt, email_key=key, defaults={"email": email, "asked_at": now, "due_at": now}
     )

@@ -1,11 +1,15 @@
-"""The till at /till/, receipts at /r/."""
+"""The till at /till/, receipts at /r/, and the customers' own pages at /p/, /confirm/ and /join/."""
 
 from django.urls import path
 
-from crm.views import receipts, till
+from crm.views import preferences, receipts, till
 
 urlpatterns = [
     path("r/<uuid:public_id>/", receipts.receipt, name="receipt"),
+    path("p/<str:token>/", preferences.page, name="preferences"),
+    path("p/<str:token>/data/", preferences.data, name="preferences-data"),
+    path("confirm/<uuid:public_id>/", preferences.opt_in, name="opt-in"),
+    path("join/<slug:slug>/", preferences.join, name="join"),
     path("till/", till.till, name="till"),
     path("till/store/", till.choose_store, name="till-store"),
     path("till/scan/", till.scan, name="till-scan"),

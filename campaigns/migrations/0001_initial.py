@@ -66,6 +66,18 @@ class Migration(migrations.Migration):
                         verbose_name="status",
                     ),
                 ),
+                (
+                    "topic",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Whoever declined this topic does not get it.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="campaigns",
+                        to="crm.topic",
+                        verbose_name="topic",
+                    ),
+                ),
                 ("scheduled_at", models.DateTimeField(blank=True, null=True, verbose_name="send at")),
                 (
                     "attribution_days",
@@ -306,6 +318,9 @@ class Migration(migrations.Migration):
                         choices=[
                             ("no_address", "no address"),
                             ("no_consent", "no consent"),
+                            ("paused", "asked for a pause"),
+                            ("topic_declined", "does not want this topic"),
+                            ("too_often", "wants fewer messages"),
                             ("unsubscribed", "unsubscribed"),
                             ("bounced", "bounced earlier"),
                             ("complained", "complained"),

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from crm.models import Channel, Purpose
+from crm.models import Channel, Purpose, Topic
 from personas.models import Persona
 from segments.models import Segment
 
@@ -30,6 +30,15 @@ class Campaign(models.Model):
     name = models.CharField(_("name"), max_length=200)
     channel = models.CharField(_("channel"), max_length=10, choices=Channel, default=Channel.EMAIL)
     purpose = models.CharField(_("purpose"), max_length=20, choices=Purpose, default=Purpose.MARKETING)
+    topic = models.ForeignKey(
+        Topic,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="campaigns",
+        verbose_name=_("topic"),
+        help_text=_("Whoever declined this topic does not get it."),
+    )
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.DRAFT, editable=False)
     segments = models.ManyToManyField(Segment, blank=True, related_name="campaigns", verbose_name=_("segments"))
     personas = models.ManyToManyField(Persona, blank=True, related_name="campaigns", verbose_name=_("personas"))

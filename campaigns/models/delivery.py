@@ -32,6 +32,9 @@ class Delivery(models.Model):
 
         NO_ADDRESS = "no_address", _("no address")
         NO_CONSENT = "no_consent", _("no consent")
+        PAUSED = "paused", _("asked for a pause")
+        TOPIC_DECLINED = "topic_declined", _("does not want this topic")
+        TOO_OFTEN = "too_often", _("wants fewer messages")
         UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
         BOUNCED = "bounced", _("bounced earlier")
         COMPLAINED = "complained", _("complained")

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
-from crm import consents, counter, customers, products, receipts, sales
+from crm import consents, counter, customers, opt_ins, products, receipts, sales, wordings
 from crm.forms import CustomerForm, EmailForm, new_customer, read_sale
 from crm.models import Channel, Receipt, Shop, Store
 from crm.views.access import LOOK_UP, RING_UP, member, staff_with
@@ -110,16 +110,7 @@ def _add_customer(request: HttpRequest) -> HttpResponse:
             with transaction.atomic():
                 customer = new_customer(form, now=now)
                 if form.cleaned_data["marketing"] and not consents.current(customer=customer, channel=Channel.EMAIL):
-                    consents.record_consent(
-                        customer=customer,
-                        channel=Channel.EMAIL,
-                        granted=True,
-                        source="till",
-                        wording=receipts.consent_wording(shop),
-                        stated_at=now,
-                        now=now,
-                        by=member(request),
-                    )
+                    opt_ins.allow_email(customer=customer, source="till", by=member(request), now=now)
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -128,7 +119,7 @@ def _add_customer(request: HttpRequest) -> HttpResponse:
 
 
 def _new_customer_context(form: CustomerForm, shop: Shop) -> dict[str, Any]:
-    return {"form": form, "wording": receipts.consent_wording(shop)}
+    return {"form": form, "wording": wordings.in_force(channel=Channel.EMAIL, shop=shop).text}
 
 
 @require_GET

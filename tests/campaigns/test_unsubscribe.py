@@ -14,7 +14,7 @@ from campaigns.audience import preview_audience
 from campaigns.models import Delivery
 from campaigns.tracking import unsubscribe_url
 from campaigns.unsubscribing import unsubscribe
-from campaigns.views_public import masked
+from crm.addresses import masked
 from crm.consents import record_consent, stop_address, suppress, suppressed
 from crm.models import Consent, Customer, CustomerProfile, Suppression
 from tests.campaigns.builders import campaign_for, people, segment_of

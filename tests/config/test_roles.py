@@ -39,6 +39,9 @@ BACK_OFFICE = {
     "crm.shop": ("", "vac"),
     "crm.receiptmail": ("v", "v"),
     "crm.servicemail": ("", "v"),
+    "crm.topic": ("v", "vacd"),
+    "crm.signupform": ("v", "vacd"),
+    "crm.consentwording": ("v", "va"),
     "crm.store": ("v", "vacd"),
     "crm.suppression": ("", "v"),
 }
