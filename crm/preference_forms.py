@@ -37,10 +37,10 @@ class PreferencesForm(forms.Form):
         help_text=gettext_lazy("Empty: no pause."),
     )
 
-    def __init__(self, *args: Any, customer: Customer, today: date, **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, *, customer: Customer, today: date) -> None:
         self.customer, self.today = customer, today
         self.now_wanted = preferences.current(customer=customer)
-        super().__init__(*args, initial=self._initial(), **kwargs)
+        super().__init__(data, initial=self._initial())
         written: list[tuple[str, Any]] = [("", _("As you see this page")), *settings.LANGUAGES]
         if customer.language and customer.language not in dict(written):
             written.append((customer.language, customer.language))  # as an earlier list had it

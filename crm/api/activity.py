@@ -138,7 +138,12 @@ class VisitSerializer(StrictMixin, serializers.ModelSerializer):
 class NewVisitsSerializer(StrictMixin, serializers.Serializer):
     """Visits to record together."""
 
-    visits = VisitSerializer(many=True, allow_empty=False, max_length=MOST_VISITS)
+    visits = VisitSerializer(many=True, allow_empty=False)
+
+    def validate_visits(self, visits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(visits) > MOST_VISITS:
+            raise serializers.ValidationError(_("At most %(n)d at once.") % {"n": MOST_VISITS})
+        return visits
 
 
 class RecordedSerializer(serializers.Serializer):

@@ -370,7 +370,7 @@ def test_a_list_takes_the_same_few_queries_at_one_row_and_at_three(path: str, ma
         make.receipt(*[make.line(make.product(path=f"Food > {number}")) for _ in range(2)], customer=customer)
         product = make.product()
         activity.wish(customer=customer, product=product, now=make.NOW)
-        said = {"rating": 5, "text": "", "written_at": make.NOW, "now": make.NOW}
+        said: dict[str, Any] = {"rating": 5, "text": "", "written_at": make.NOW, "now": make.NOW}
         activity.write_review(key=uuid.uuid4(), customer=customer, product=product, **said)
         visit = activity.Visit(key=uuid.uuid4(), visitor="b", path="/", visited_at=make.NOW, customer=customer)
         activity.record_visits(visits=[visit], now=make.NOW)

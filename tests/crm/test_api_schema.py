@@ -49,7 +49,7 @@ def api(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
 def _did_everything(customer: Customer) -> None:
     product = make.product(sku="HAM")
     activity.wish(customer=customer, product=product, now=make.NOW)
-    said = {"rating": 5, "text": "Good", "written_at": make.NOW, "now": make.NOW}
+    said: dict[str, Any] = {"rating": 5, "text": "Good", "written_at": make.NOW, "now": make.NOW}
     activity.write_review(key=uuid.uuid4(), customer=customer, product=product, **said)
     visit = activity.Visit(key=uuid.uuid4(), visitor="b", path="/", visited_at=make.NOW, customer=customer)
     activity.record_visits(visits=[visit], now=make.NOW)

@@ -3,7 +3,7 @@
 import csv
 import io
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -122,7 +122,7 @@ def peak_of(work: Callable[[], None]) -> int:
 
 def test_a_workbook_is_written_row_by_row(tmp_path: Path) -> None:
     write_xlsx(tmp_path / "warm.xlsx", ["n"], [])
-    rows = ([number, f"row {number}"] for number in range(15_000))
+    rows: Iterator[list[int | str]] = ([number, f"row {number}"] for number in range(15_000))
     assert peak_of(lambda: write_xlsx(tmp_path / "many.xlsx", ["n", "text"], rows)) < 2_000_000
 
 
