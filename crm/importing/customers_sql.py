@@ -159,10 +159,45 @@ WRITE = (_UPDATE, _INSERT, _PROFILES, _CARDS)
 _ANY_STATEMENT = " OR ".join(f"consent_{channel} IS NOT NULL" for channel in Channel.values)
 STATING = f"SELECT id FROM import_target WHERE {_ANY_STATEMENT}"
 
+_NAMED = """
+    jsonb_build_object('household_id', (SELECT number FROM crm_household WHERE id = {0}.household_id),
+                       'company', (SELECT name FROM crm_company WHERE id = {0}.company_id))
+"""
+_NOT_SHOWN = "ARRAY['id', 'row', 'number', 'is_new', 'is_changed', 'company_id']"
+SHOW_CREATED = f"""
+    SELECT row, jsonb_build_object('customer_id', number) || (to_jsonb(target) - {_NOT_SHOWN})
+           || {_NAMED.format("target")}
+      FROM import_target AS target WHERE is_new ORDER BY row
+"""
+_NOT_COMPARED = (
+    "ARRAY['id', 'row', 'number', 'is_new', 'is_changed', 'company_id', 'card_number', 'consent_date', "
+    f"""'consent_source', {", ".join(f"'consent_{channel}'" for channel in Channel.values)}]"""
+)
+SHOW_UPDATED = f"""
+    SELECT row, target.number, to_jsonb(known) || {_NAMED.format("known")},
+           (to_jsonb(target) - {_NOT_COMPARED}) || {_NAMED.format("target")}
+      FROM import_target AS target JOIN crm_customer AS known ON known.id = target.id
+     WHERE is_changed ORDER BY row
+"""
+SHOW_CARDS = """
+    SELECT row, number, 'card_number', NULL, card_number
+      FROM import_target AS target
+     WHERE NOT is_new AND card_number <> ''
+       AND NOT EXISTS (SELECT FROM crm_loyaltycard WHERE number = target.card_number)
+     ORDER BY row
+"""
+SHOW_STATED = """
+    SELECT target.row, target.number, 'consent_' || said.channel, said.known, said.granted
+      FROM import_statement AS said JOIN import_target AS target ON target.id = said.id
+     WHERE said.counts AND NOT target.is_new
+     ORDER BY target.row
+"""
+
 # A yes over a no needs a later date and its source; an older statement than the one that counts says nothing new.
 _STATEMENTS = f"""
     CREATE TEMP TABLE import_statement ON COMMIT DROP AS
-    SELECT said.id, said.channel, said.granted, coalesce(said.stated_at, %(now)s) AS stated_at, said.source,
+    SELECT said.id, said.channel, said.granted, current.granted AS known, said.source,
+           coalesce(said.stated_at, %(now)s) AS stated_at,
            current.granted IS DISTINCT FROM said.granted
            AND (current.granted IS NULL
                 OR coalesce(said.stated_at > current.stated_at, NOT said.granted)

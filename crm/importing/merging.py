@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from crm.importing.cells import NULL
 from crm.importing.columns import Column
+from crm.importing.samples import Samples
 from crm.importing.staging import Encode
 
 
@@ -30,15 +31,30 @@ class Importer(ABC):
 
     def __init__(self, *, zone: ZoneInfo, now: datetime, source: str) -> None:
         self.zone, self.now, self.source = zone, now, source
-        self.columns = self.make_columns()
+        self.samples: Samples | None = None
+        """Filled while merging where somebody wants to see some of what happens."""
+        self.targets = self.make_columns()
+        self.columns = tuple(column for column in self.targets if not column.makes)
 
     @abstractmethod
     def make_columns(self) -> tuple[Column, ...]:
-        """The columns that such a file may have."""
+        """The columns that such a file may have, and those of which others are made."""
 
     @abstractmethod
     def merge(self, cursor: Any) -> Counts:
         """Bring what is staged into the tables, with profiles and marks; what cannot be goes to ``import_problem``."""
+
+    def show(self, cursor: Any, created: str, updated: str = "") -> None:
+        """Take samples of what these queries give, where they are wanted (see :class:`Samples` for their columns)."""
+        if self.samples is not None:
+            self.samples.take_created(cursor, created, self.params())
+            if updated:
+                self.samples.take_updated(cursor, updated, self.params())
+
+    def show_statements(self, cursor: Any, query: str) -> None:
+        """Take samples of single fields that change."""
+        if self.samples is not None:
+            self.samples.take_statements(cursor, query, self.params())
 
     def params(self) -> dict[str, Any]:
         """The parameters of this kind's statements."""

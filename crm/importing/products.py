@@ -1,4 +1,4 @@
-"""Products and households from files with one row each."""
+"""Products from a file with one row each."""
 
 from typing import Any
 
@@ -10,16 +10,14 @@ from crm.importing.bulk import filling
 from crm.importing.cells import text
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
-from crm.importing.shop import copy_computed, create_categories, mark_selected
+from crm.importing.shop import (
+    DROP_REFUSED,
+    REFUSE_AGAIN,
+    copy_computed,
+    create_categories,
+    mark_selected,
+)
 from crm.products import search_text
-
-_REFUSE_AGAIN = """
-    INSERT INTO import_problem (row, key, reason)
-    SELECT row, {key}, replace(%(again)s, '{{row}}', first::text)
-      FROM (SELECT row, {key}, min(row) OVER (PARTITION BY {key}) AS first FROM import_row) AS numbered
-     WHERE row > first
-"""
-_DROP_REFUSED = "DELETE FROM import_row AS line USING import_problem AS problem WHERE problem.row = line.row"
 
 _REFUSE_BARCODE = """
     INSERT INTO import_problem (row, key, reason)
@@ -54,6 +52,19 @@ _SAME = """
        AND (known.name, known.category_id, known.brand, known.price_minor, known.barcode)
            IS NOT DISTINCT FROM (target.name, target.category_id, target.brand, target.price_minor, target.barcode)
 """
+_SHOWN = """
+    jsonb_build_object('name', {0}.name, 'brand', {0}.brand, 'barcode', {0}.barcode,
+                       'price', trim_scale({0}.price_minor / 100.0)::text,
+                       'category', (SELECT path FROM crm_category WHERE id = {0}.category_id))
+"""
+_SHOW_CREATED = f"""
+    SELECT row, jsonb_build_object('sku', sku) || {_SHOWN.format("target")}
+      FROM import_target AS target WHERE id IS NULL ORDER BY row
+"""
+_SHOW_UPDATED = f"""
+    SELECT row, target.sku, {_SHOWN.format("known")}, {_SHOWN.format("target")}
+      FROM import_target AS target JOIN crm_product AS known ON known.id = target.id ORDER BY row
+"""
 _FOUND = "CREATE TEMP TABLE import_found (row integer, search_text text) ON COMMIT DROP"
 _UPDATE = """
     UPDATE crm_product AS product
@@ -86,6 +97,35 @@ _COUNT = """
 """
 
 
+SKU = (
+    "article; article no; article number; item; item no; item number; item code; item id; product id; product code; "
+    "product no; stock code; stockcode; code; plu; variant sku; lineitem sku; line item sku; system id; upc sku; "
+    "artikelnummer; artikel-nr; art.-nr.; artikel; артикул; код товара; товар код; номенклатура код; codice; "
+    "codice articolo; codice prodotto; articolo; tuotekoodi; tuotenumero; tuotetunnus; vörunúmer; vörunr; "
+    "référence; código; artikula numurs; product sku; asin"
+)
+PRODUCT = (
+    "product; product name; item name; article name; description; product description; item description; title; "
+    "lineitem name; line item name; produkt; produktname; bezeichnung; artikelbezeichnung; название; наименование; "
+    "товар; наименование товара; номенклатура; nome prodotto; prodotto; descrizione; descrizione articolo; tuote; "
+    "tuotenimi; tuotteen nimi; kuvaus; vara; vöruheiti; heiti; lýsing; vörulýsing; produit; producto; prece; "
+    "product title; name"
+)
+CATEGORY = (
+    "product category; category path; category name; product type; type; department; group; product group; item group; "
+    "aisle; kategorie; warengruppe; artikelgruppe; категория; группа товаров; товарная группа; раздел; categoria; "
+    "categorie; reparto; gruppo merceologico; kategoria; tuoteryhmä; tuotekategoria; osasto; flokkur; vöruflokkur; "
+    "catégorie; categoría; kategorija; categories; product categories; collection"
+)
+PRICE = (
+    "unit price; unitprice; price each; item price; lineitem price; line item price; variant price; regular price; "
+    "default price; sales price; retail price; preis; einzelpreis; verkaufspreis; vk-preis; stückpreis; цена; "
+    "цена за единицу; цена за шт; розничная цена; prezzo; prezzo unitario; prezzo di vendita; hinta; yksikköhinta; "
+    "kappalehinta; à-hinta; myyntihinta; verð; einingarverð; söluverð; prix; prix unitaire; precio; precio unitario; "
+    "cena; rrp; price incl tax; price including tax"
+)
+
+
 class ProductImporter(Importer):
     """A product that moves to another category takes its past sales along, so its buyers' categories are recounted."""
 
@@ -93,12 +133,26 @@ class ProductImporter(Importer):
 
     def make_columns(self) -> tuple[Column, ...]:
         return (
-            Column("sku", text(100, required=True), required=True),
-            Column("name", text(300)),
-            Column("category", cells.category()),
-            Column("brand", text(200)),
-            Column("price", cells.price(), "bigint"),
-            Column("barcode", text(50)),
+            Column("sku", text(100, required=True), required=True, label=_("SKU"), synonyms=SKU),
+            Column("name", text(300), label=_("name"), synonyms=PRODUCT),
+            Column("category", cells.category(), label=_("category"), synonyms=CATEGORY),
+            Column(
+                "brand",
+                text(200),
+                label=_("brand"),
+                synonyms="vendor; manufacturer; maker; supplier; marke; hersteller; бренд; марка; производитель; marca; "
+                "produttore; merkki; tuotemerkki; valmistaja; brändi; vörumerki; framleiðandi; marque; zīmols",
+            ),
+            Column("price", cells.price(), "bigint", holds="number", label=_("price"), synonyms=PRICE),
+            Column(
+                "barcode",
+                text(50),
+                holds="barcode",
+                label=_("barcode"),
+                synonyms="ean; ean13; ean-13; gtin; upc; variant barcode; strichcode; штрихкод; штрих-код; "
+                "codice a barre; barcode ean; viivakoodi; ean-koodi; strikamerki; code barres; svītrkods; isbn; "
+                "gtin upc ean or isbn",
+            ),
         )
 
     def params(self) -> dict[str, Any]:
@@ -110,13 +164,14 @@ class ProductImporter(Importer):
 
     def merge(self, cursor: Any) -> Counts:
         params = self.params()
-        refusals = (_REFUSE_AGAIN.format(key="sku"), _REFUSE_BARCODE, _REFUSE_NAMELESS)
+        refusals = (REFUSE_AGAIN.format(key="sku"), _REFUSE_BARCODE, _REFUSE_NAMELESS)
         for statement in refusals:
             cursor.execute(statement, params)
-            cursor.execute(_DROP_REFUSED)
+            cursor.execute(DROP_REFUSED)
         create_categories(cursor, "SELECT DISTINCT category FROM import_row WHERE category <> ''")
         for statement in (_TARGET, _SAME, _FOUND):
             cursor.execute(statement, params)
+        self.show(cursor, _SHOW_CREATED, _SHOW_UPDATED)
         copy_computed(
             cursor,
             "SELECT row, sku, name, brand FROM import_target",
@@ -132,67 +187,4 @@ class ProductImporter(Importer):
             profiles.recount(customer_ids=buyers)
             mark_selected(cursor, _BUYERS)
         cursor.execute(_COUNT)
-        return Counts(*cursor.fetchone())
-
-
-_REFUSE_STRANGER = """
-    INSERT INTO import_problem (row, key, reason)
-    SELECT row, household_id, %(stranger)s
-      FROM import_row AS new
-     WHERE decision_maker <> ''
-       AND NOT EXISTS (SELECT FROM crm_customer AS customer
-                        WHERE customer.number = new.decision_maker AND customer.merged_into_id IS NULL
-                          AND customer.erased_at IS NULL)
-"""
-_HOUSEHOLDS = """
-    CREATE TEMP TABLE import_target ON COMMIT DROP AS
-    SELECT new.household_id AS number, known.id, coalesce(customer.id, known.decision_maker_id) AS decision_maker_id,
-           known.id IS NOT NULL AND known.decision_maker_id IS DISTINCT FROM
-               coalesce(customer.id, known.decision_maker_id) AS is_changed
-      FROM import_row AS new
-      LEFT JOIN crm_household AS known ON known.number = new.household_id
-      LEFT JOIN crm_customer AS customer ON customer.number = nullif(new.decision_maker, '')
-"""
-_WRITE_HOUSEHOLDS = (
-    """
-    UPDATE crm_household AS household SET decision_maker_id = target.decision_maker_id
-      FROM import_target AS target WHERE household.id = target.id AND target.is_changed
-    """,
-    """
-    INSERT INTO crm_household (number, decision_maker_id)
-    SELECT number, decision_maker_id FROM import_target WHERE id IS NULL ORDER BY number
-    """,
-)
-_COUNT_HOUSEHOLDS = """
-    SELECT count(*) FILTER (WHERE id IS NULL), count(*) FILTER (WHERE is_changed),
-           count(*) FILTER (WHERE id IS NOT NULL AND NOT is_changed), (SELECT count(*) FROM import_problem)
-      FROM import_target
-"""
-
-
-class HouseholdImporter(Importer):
-    """Households and who decides in them; who lives there is said by the customers' own ``household_id``."""
-
-    kind = "households"
-
-    def make_columns(self) -> tuple[Column, ...]:
-        return (
-            Column("household_id", text(100, required=True), required=True),
-            Column("decision_maker", text(100)),
-        )
-
-    def params(self) -> dict[str, Any]:
-        return {
-            "again": _("household_id: row {row} already describes this household."),
-            "stranger": _("decision_maker: no customer has this number."),
-        }
-
-    def merge(self, cursor: Any) -> Counts:
-        params = self.params()
-        for statement in (_REFUSE_AGAIN.format(key="household_id"), _REFUSE_STRANGER):
-            cursor.execute(statement, params)
-            cursor.execute(_DROP_REFUSED)
-        for statement in (_HOUSEHOLDS, *_WRITE_HOUSEHOLDS):
-            cursor.execute(statement, params)
-        cursor.execute(_COUNT_HOUSEHOLDS)
         return Counts(*cursor.fetchone())

@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 from crm import profiles
 from crm.importing import amounts, cells, erased, receipts_sql
 from crm.importing.bulk import filling
-from crm.importing.cells import remembered, text
+from crm.importing.cells import remembered
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
 from crm.importing.reading import FileRefused
+from crm.importing.receipts_columns import receipt_columns
 from crm.importing.shop import create_categories, create_customers, create_products, create_stores, mark_selected
 from crm.importing.staging import Encode
-from crm.models import SalesChannel
 
 DEFAULT_STORE = "main"
 """The store of receipts that name none."""
@@ -53,22 +53,7 @@ class ReceiptImporter(Importer):
         super().__init__(zone=zone, now=now, source=source)
 
     def make_columns(self) -> tuple[Column, ...]:
-        return (
-            Column("receipt_id", text(100, required=True), required=True),
-            Column("sold_at", self._when, "timestamptz NOT NULL", required=True),
-            Column("store", text(100)),
-            Column("channel", cells.choice(SalesChannel.values)),
-            Column("customer_id", text(100)),
-            Column("card_number", text(50)),
-            Column("sku", text(100, required=True), required=True),
-            Column("product", text(300)),
-            Column("category", cells.category()),
-            Column("quantity", str, required=True),
-            Column("unit_price", str),
-            Column("discount", str),
-            Column("line_total", str),
-            Column("returns_receipt_id", text(100)),
-        )
+        return receipt_columns(when=self._when)
 
     def params(self) -> dict[str, Any]:
         return {
@@ -135,6 +120,7 @@ class ReceiptImporter(Importer):
         for statement in (*receipts_sql.REFUSE, receipts_sql.NEW, "ANALYZE import_new"):
             cursor.execute(statement, params)
         erased.disown_numbers(cursor)
+        self.show(cursor, receipts_sql.SHOW)
         create_stores(cursor, "SELECT DISTINCT store FROM import_new")
         create_customers(cursor, "SELECT DISTINCT customer FROM import_new WHERE customer <> ''")
         cursor.execute(receipts_sql.UNLISTED)

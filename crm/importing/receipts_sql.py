@@ -125,6 +125,16 @@ NEW = """
              ORDER BY receipt.sold_at, receipt.first_row) AS fresh
 """
 
+SHOW = """
+    SELECT receipt.first_row, jsonb_build_object(
+               'receipt_id', new.receipt_id, 'kind', new.kind, 'sold_at', new.sold_at, 'store', new.store,
+               'channel', new.channel, 'customer_id', new.customer, 'lines', receipt.lines,
+               'total', trim_scale(new.total_minor / 100.0)::text, 'returns_receipt_id', new.returns_receipt_id)
+      FROM import_new AS new
+      JOIN import_receipt AS receipt ON receipt.receipt_id = new.receipt_id AND receipt.is_return = new.is_return
+     ORDER BY receipt.first_row
+"""
+
 _NEW_LINES = """
     import_row AS line JOIN import_new AS new ON new.receipt_id = line.receipt_id AND new.is_return = (line.sign < 0)
 """

@@ -1,10 +1,9 @@
 """One import from file to tables: all or nothing in the database, row by row towards the user."""
 
-import contextlib
-import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,19 +14,29 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm import bell, sales
-from crm.importing.columns import REASON, positions
+from crm.importing.columns import Column
 from crm.importing.customers import CustomerImporter
+from crm.importing.errors import errors_path as errors_path_of
+from crm.importing.errors import remove_errors, write_errors
+from crm.importing.findings import SAMPLE
+from crm.importing.formats import Recognised, TableFile, open_file
+from crm.importing.groups import CompanyImporter, HouseholdImporter
+from crm.importing.guessing import by_names, complete
+from crm.importing.mapping import Mapping, from_json
 from crm.importing.merging import Importer
-from crm.importing.products import HouseholdImporter, ProductImporter
-from crm.importing.reading import CsvFile, FileRefused
+from crm.importing.plan import Plan, make_plan
+from crm.importing.products import ProductImporter
+from crm.importing.reading import FileRefused, Reader
 from crm.importing.receipts import ReceiptImporter
+from crm.importing.samples import Beside, Samples
 from crm.importing.staging import Staging, explain_with
 
 Progress = Callable[[float, str], None]
 """Told the share that is done (0 to 1) and what is going on, in words."""
 
 IMPORTERS: dict[str, type[Importer]] = {
-    importer.kind: importer for importer in (CustomerImporter, HouseholdImporter, ProductImporter, ReceiptImporter)
+    importer.kind: importer
+    for importer in (CustomerImporter, HouseholdImporter, CompanyImporter, ProductImporter, ReceiptImporter)
 }
 KINDS = tuple(IMPORTERS)
 
@@ -38,7 +47,11 @@ _READING = 0.5
 
 @dataclass(frozen=True)
 class ImportResult:
-    """``rows`` are those of the file; the others count what a row (or, of receipts, its rows together) stands for."""
+    """``rows`` are those of the file; the others count what a row (or, of receipts, its rows together) stands for.
+
+    ``beside`` are the stores, categories, products... that the file names and that did not exist before. ``notes`` say
+    what was settled by a hint rather than a proof. ``samples`` are a dry run's, after which nothing has changed.
+    """
 
     rows: int
     created: int
@@ -47,67 +60,146 @@ class ImportResult:
     refused: int
     errors_file: Path | None
     extra: dict[str, int] = field(default_factory=dict)
+    beside: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    samples: Samples | None = None
+
+    @property
+    def is_dry_run(self) -> bool:
+        return self.samples is not None
 
     def as_dict(self) -> dict[str, Any]:
         """What ``--json`` prints."""
-        counts = {name: getattr(self, name) for name in ("rows", "created", "updated", "unchanged", "refused")}
-        return {**counts, **self.extra, "errors_file": str(self.errors_file) if self.errors_file else None}
+        said: dict[str, Any] = {
+            name: getattr(self, name) for name in ("rows", "created", "updated", "unchanged", "refused")
+        }
+        said |= {**self.extra, "errors_file": str(self.errors_file) if self.errors_file else None}
+        if self.notes:
+            said["notes"] = list(self.notes)
+        if self.samples is not None:
+            said |= {"dry_run": True, "beside": self.beside, "samples": self.samples.as_dict()}
+        return said
 
 
 def import_file(
     *,
     kind: str,
     path: Path | str,
+    how: Recognised | None = None,
+    mapping: Mapping | dict[str, Any] | None = None,
+    dry_run: bool = False,
     time_zone: str | None = None,
     source: str = "import",
     errors_path: Path | str | None = None,
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> ImportResult:
-    """Import a file of customers, households, products or receipts (``kind``) in one transaction.
+    """Import a file of one of :data:`KINDS` in one transaction.
 
-    Rows that cannot be taken are written, with their reasons, to ``errors_path`` (by default beside the file), in the
-    file's own columns; the others are taken. ``time_zone`` says which wall clock times without an offset are (the
-    shop's unless given). ``source`` is where receipts come from: their numbers are unique within it, and it can't be
-    the till, which numbers its own. An error file that an earlier import left goes where nothing is refused. Raises
-    :class:`FileRefused` where nothing of the file can be taken; then nothing has changed.
+    How it is written is recognised as far as ``how`` does not say it; ``mapping`` (a :class:`Mapping` or its JSON) says
+    which of its columns is which of ours, as far as their names do not. A ``dry_run`` takes everything back at the end.
+
+    Rows that cannot be taken are written, with their reasons, to ``errors_path`` (by default beside the file; by a dry
+    run only where it is given), in the file's own columns; the others are taken. ``time_zone`` says which wall clock
+    times without an offset are (the shop's unless given). ``source`` is where receipts come from: their numbers are
+    unique within it, and it can't be the till, which numbers its own. An error file that an earlier import left goes
+    where nothing is refused. Raises :class:`FileRefused` where nothing of the file can be taken; then nothing has
+    changed. :class:`crm.importing.plan.Undecided`, one of them, carries a question.
     """
     _check_source(source)
     told = progress or (lambda share, what: None)
-    reader = CsvFile(Path(path))
     importer = IMPORTERS[kind](zone=ZoneInfo(time_zone or settings.TIME_ZONE), now=now or timezone.now(), source=source)
-    errors = _errors_path(reader, errors_path)
-    where = positions(reader.header, importer.columns)
+    importer.samples = Samples() if dry_run else None
+    how = how or Recognised()
+    plan = _plan(open_file(path, how), how=how, mapping=mapping, importer=importer)
+    errors = errors_path_of(plan.reader, errors_path) if errors_path or not dry_run else None
     with transaction.atomic(), connection.cursor() as cursor:
+        result = _Import(cursor, importer, how, told).run(plan, errors)
+        if dry_run:
+            transaction.set_rollback(True)
+        else:
+            bell.ring_after_commit("segments.tasks.refresh_marked")
+    if errors and not result.errors_file and not dry_run:
+        remove_errors(errors)
+    told(1.0, _("done"))
+    return result
+
+
+class _Import:
+    """One import in its transaction."""
+
+    def __init__(self, cursor: Any, importer: Importer, how: Recognised, told: Progress) -> None:
+        self.cursor, self.importer, self.how, self.told = cursor, importer, how, told
+
+    def run(self, plan: Plan, errors: Path | None) -> ImportResult:
+        """Stage, merge, count, and write the refused rows to ``errors``."""
+        cursor, importer = self.cursor, self.importer
         cursor.execute(_LOCK)  # two imports at once would create the same products
         cursor.execute("SET LOCAL work_mem = '128MB'")
+        beside = Beside(cursor, kind=importer.kind)
         staging = Staging(cursor, importer.staging_columns())
+        plan = self._fill(staging, plan)
+        self.told(_READING, _("merging"))
+        counts = importer.merge(cursor)
+        cursor.execute("SELECT EXISTS (SELECT FROM import_problem) OR %s", [counts.refused > 0])
+        refused = cursor.fetchone()[0]
+        if refused and importer.samples is not None:
+            importer.samples.take_refused(_stream(cursor, importer.refused, importer.params()))
+        if refused and errors:
+            write_errors(plan.reader, errors, _stream(cursor, importer.refused, importer.params()))
+        staging.drop()
+        return ImportResult(
+            rows=staging.rows,
+            created=counts.created,
+            updated=counts.updated,
+            unchanged=counts.unchanged,
+            refused=counts.refused,
+            errors_file=errors if refused else None,
+            extra=counts.extra,
+            beside=beside.count(cursor),
+            notes=plan.notes(),
+            samples=importer.samples,
+        )
+
+    def _fill(self, staging: Staging, plan: Plan) -> Plan:
+        """Stage the file. Where the first rows left no doubt how it is written but a later one cannot be read, all of
+        it is looked at and read again; returns the plan that was followed in the end.
+        """
+        self._fill_by(staging, plan)
+        written = [column.name for column in self.importer.columns if column.holds in ("number", "date", "time")]
+        if plan.whole or not written or not staging.has_problems(written):
+            return plan
+        closer = make_plan(
+            reader=plan.reader,
+            mapping=plan.mapping,
+            columns=self.importer.targets,
+            how=self.how,
+            today=timezone.localdate(self.importer.now),
+            whole=True,
+        )
+        if not closer.leaves_rows_alone or not plan.leaves_rows_alone:
+            staging.empty()
+            self._fill_by(staging, closer)
+        return closer
+
+    def _fill_by(self, staging: Staging, plan: Plan) -> None:
+        where, importer = plan.where, self.importer
         staging.fill(
-            reader.rows(lambda share: told(share * _READING, _("reading"))),
+            plan.rows(lambda share: self.told(share * _READING, _("reading"))),
             copied=importer.copied(where),
             encode=importer.encoder(where),
             key=importer.key(where),
             explain=explain_with(importer.checks(where)),
         )
-        told(_READING, _("merging"))
-        counts = importer.merge(cursor)
-        cursor.execute("SELECT EXISTS (SELECT FROM import_problem) OR %s", [counts.refused > 0])
-        refused = cursor.fetchone()[0]
-        if refused:
-            _write_errors(reader, errors, _stream(cursor, importer.refused, importer.params()))
-        staging.drop()
-        bell.ring_after_commit("segments.tasks.refresh_marked")
-    if not refused:
-        _remove_errors(errors)
-    told(1.0, _("done"))
-    return ImportResult(
-        rows=staging.rows,
-        created=counts.created,
-        updated=counts.updated,
-        unchanged=counts.unchanged,
-        refused=counts.refused,
-        errors_file=errors if refused else None,
-        extra=counts.extra,
+
+
+def _plan(reader: TableFile, *, how: Recognised, mapping: Mapping | dict[str, Any] | None, importer: Importer) -> Plan:
+    return make_plan(
+        reader=reader,
+        mapping=_complete_mapping(mapping, reader, importer.targets),
+        columns=importer.targets,
+        how=how,
+        today=timezone.localdate(importer.now),
     )
 
 
@@ -117,13 +209,6 @@ def _check_source(source: str) -> None:
             _("“%(source)s” is the name of the shop's own till, which numbers its receipts itself. Choose another.")
             % {"source": source}
         )
-
-
-def _errors_path(reader: CsvFile, chosen: Path | str | None) -> Path:
-    errors = Path(chosen) if chosen else reader.path.with_suffix(".refused.csv")
-    if errors.resolve() == reader.path.resolve():
-        raise FileRefused(_("The error file must be another file than the one that is imported."))
-    return errors
 
 
 def _stream(cursor: Any, query: str, params: dict[str, Any]) -> Iterator[tuple[int, str]]:
@@ -136,34 +221,28 @@ def _stream(cursor: Any, query: str, params: dict[str, Any]) -> Iterator[tuple[i
     cursor.execute("CLOSE import_refusals")
 
 
-def _write_errors(reader: CsvFile, path: Path, refused: Iterator[tuple[int, str]]) -> None:
-    """The refused rows as they were, in the file's own columns and delimiter, with one more: the reason.
-
-    Both come in the order of the file, so they are walked side by side.
-    """
-    header = reader.header if REASON not in reader.header else [name for name in reader.header if name != REASON]
-    keep = [index for index, name in enumerate(reader.header) if name != REASON]
-    encoding = "utf-8-sig" if reader.has_mark else "utf-8"
-    try:
-        with path.open("w", encoding=encoding, errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file, delimiter=reader.delimiter)
-            writer.writerow([*header, REASON])
-            rows = reader.rows()
-            for number, reason in refused:
-                cells = next(cells for at, cells, _problem in rows if at == number)
-                if len(cells) == len(reader.header):
-                    cells = [cells[index] for index in keep]
-                cells += [""] * (len(header) - len(cells))
-                writer.writerow([*cells, _("row %(row)d: %(reason)s") % {"row": number, "reason": reason}])
-    except OSError as error:
-        raise FileRefused(
-            _("The error file “%(path)s” cannot be written (%(reason)s), so nothing was imported.")
-            % {"path": path, "reason": error.strerror}
-        ) from error
+def _complete_mapping(mapping: Mapping | dict[str, Any] | None, reader: Reader, columns: Sequence[Column]) -> Mapping:
+    blank = _nameless_and_blank(reader)
+    if mapping is None:
+        return by_names(columns, reader.header, blank=blank)
+    if not isinstance(mapping, Mapping):
+        mapping = from_json(mapping, columns)
+    return complete(mapping, reader.header, columns, blank=blank)
 
 
-def _remove_errors(path: Path) -> None:
-    """Remove the error file that an earlier import left: all of this one was taken. Any other file stays."""
-    with contextlib.suppress(FileRefused, OSError):  # what was imported stays imported, whatever becomes of the file
-        if path.is_file() and CsvFile(path).header[-1:] == [REASON]:
-            path.unlink()
+def _nameless_and_blank(reader: Reader) -> set[int]:
+    """Columns that a spreadsheet keeps beside its table: no name, and nothing in the first rows."""
+    nameless = {at for at, name in enumerate(reader.header) if not name}
+    if not nameless:
+        return set()
+    sample = [cells for _number, cells, problem in islice(reader.rows(), SAMPLE) if not problem]
+    return {at for at in nameless if sample and not any(cells[at].strip() for cells in sample)}
+
+
+def targets(kind: str) -> tuple[Column, ...]:
+    """The columns that a file of this kind may have, and those of which others are made: what a mapping leads to."""
+    return IMPORTERS[kind](zone=ZoneInfo(settings.TIME_ZONE), now=timezone.now(), source="").targets
+
+
+def targets_of_all_kinds() -> tuple[Column, ...]:
+    return tuple(column for kind in KINDS for column in targets(kind))

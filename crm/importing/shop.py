@@ -10,6 +10,14 @@ from crm.products import search_text
 
 FETCHED = 5_000
 
+REFUSE_AGAIN = """
+    INSERT INTO import_problem (row, key, reason)
+    SELECT row, {key}, replace(%(again)s, '{{row}}', first::text)
+      FROM (SELECT row, {key}, min(row) OVER (PARTITION BY {key}) AS first FROM import_row) AS numbered
+     WHERE row > first
+"""
+DROP_REFUSED = "DELETE FROM import_row AS line USING import_problem AS problem WHERE problem.row = line.row"
+
 
 def create_stores(cursor: Any, codes: str) -> None:
     """Create the stores that this query of codes names and that are not there yet."""

@@ -46,6 +46,17 @@ class Staging:
         """Drop these tables and those that the merge has made, so that one transaction may hold several imports."""
         self.cursor.execute(_DROP)
 
+    def empty(self) -> None:
+        """Forget every row, so that the file can be read again in another way."""
+        self.cursor.execute("TRUNCATE import_row, import_problem")
+        self.rows = 0
+
+    def has_problems(self, fields: Iterable[str]) -> bool:
+        """Whether some row was refused because of one of these fields."""
+        named = "|".join(fields)
+        self.cursor.execute("SELECT EXISTS (SELECT FROM import_problem WHERE reason ~ %s)", [f"(^|\\. )({named}): "])
+        return bool(self.cursor.fetchone()[0])
+
     def fill(
         self,
         rows: Iterable[Row],

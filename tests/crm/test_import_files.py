@@ -58,8 +58,7 @@ def test_bytes_that_are_not_utf8_refuse_their_row_and_survive_in_the_error_file(
     path = tmp_path / "latin.csv"
     path.write_bytes(
         b"receipt_id,sold_at,sku,product,quantity,line_total\n"
-        b"1,2026-03-02 10:00,a,K\xe4se,1,2\n"
-        b"2,2026-03-02 10:00,b,Bread,1,2\n"
+        b"1,2026-03-02 10:00,a,K\xe4se,1,2\n" + "2,2026-03-02 10:00,b,Rupjmaize ar ķimenēm,1,2\n".encode()
     )
     result = import_file(kind="receipts", path=path, now=NOW)
     assert (result.created, result.refused) == (1, 1)

@@ -176,7 +176,7 @@ def test_one_bad_row_refuses_its_whole_receipt_and_nothing_else(import_rows: Imp
         ({"quantity": "NaN"}, "quantity: “NaN” is not a number (write it like 1234.56)."),
         ({"quantity": "Infinity"}, "quantity: “Infinity” is not a number (write it like 1234.56)."),
         ({"quantity": "1e400"}, "quantity: “1e400” is not a number (write it like 1234.56)."),
-        ({"quantity": "1,5"}, "quantity: “1,5” is not a number (write it like 1234.56)."),
+        ({"quantity": "1,5,0"}, "quantity: “1,5,0” is not a number (write it like 1234.56)."),
         ({"quantity": "٣"}, "quantity: “٣” is not a number (write it like 1234.56)."),
         ({"quantity": ""}, "quantity: is missing."),
         ({"quantity": "1000000000"}, "quantity: “1000000000” is too large."),
