@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib import admin
+from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localdate
@@ -78,13 +80,15 @@ def _memberships(campaign: Campaign, ids: Sequence[int]) -> dict[int, str]:
 
 def _refusals(campaign: Campaign, ids: Sequence[int]) -> dict[int, str]:
     """Who said no, when and where; who was never asked."""
+    records = Customer.objects.filter(Q(pk__in=ids) | Q(merged_into__in=ids)).order_by()
     newest = (
-        Consent.objects.filter(customer__in=ids, channel=campaign.channel, purpose=campaign.purpose)
-        .order_by("customer_id", "-stated_at", "-id")
-        .distinct("customer_id")
+        Consent.objects.filter(customer__in=records.values("pk"), channel=campaign.channel, purpose=campaign.purpose)
+        .annotate(person=Coalesce("customer__merged_into", "customer"))
+        .order_by("person", "-stated_at", "-id")
+        .distinct("person")
     )
     said = {
-        consent.customer_id: _("Said no on %(day)s (%(source)s)")
+        consent.person: _("Said no on %(day)s (%(source)s)")
         % {"day": _day(consent.stated_at), "source": consent.source}
         for consent in newest
     }

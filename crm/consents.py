@@ -1,16 +1,20 @@
-"""What customers allow: a ledger of statements, the newest of which counts, and addresses that are not written to."""
+"""What customers allow: a ledger of statements, the newest of which counts, and addresses that are not written to.
 
-from collections.abc import Iterable
+A person's statements are those of their record and of all that went up in it by a merge.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm import addresses, bell, customers, marks
+from crm import addresses, bell, holds, marks, profiles
 from crm.models import (
     Channel,
     Consent,
@@ -62,11 +66,10 @@ def record_consent(
     """
     check_stated_at(stated_at=stated_at, now=now or timezone.now())
     with transaction.atomic():
-        # The lock makes the later of two statements at once see the earlier.
-        CustomerProfile.objects.get_or_create(customer=customer)
-        CustomerProfile.objects.select_for_update(no_key=True).get(customer=customer)
+        # The lock makes the later of two statements at once see the earlier; a record merged meanwhile is its survivor.
+        person = holds.hold_roots(customer_ids=[customer.pk])[customer.pk]
         consent = Consent.objects.create(
-            customer=customer,
+            customer_id=person,
             channel=channel,
             purpose=purpose,
             granted=granted,
@@ -79,13 +82,13 @@ def record_consent(
             recorded_by=by,
         )
         if purpose == Purpose.MARKETING:
-            newest = current(customer=customer, channel=channel)
-            CustomerProfile.objects.filter(customer=customer).update(
+            newest = _newest(_statements(person).filter(channel=channel, purpose=purpose))
+            CustomerProfile.objects.filter(customer=person).update(
                 **{PROFILE_FLAGS[Channel(channel)]: newest is not None and newest.granted}
             )
             if newest == consent and granted:
-                _end_unsubscribed(customer, Channel(channel), stated_at)
-        marks.mark_customers(customer_ids=[customer.pk])
+                _end_unsubscribed(person, Channel(channel), stated_at)
+        marks.mark_customers(customer_ids=[person])
         bell.ring_after_commit("segments.tasks.refresh_marked")
     return consent
 
@@ -96,10 +99,10 @@ def check_stated_at(*, stated_at: datetime, now: datetime) -> None:
         raise ValidationError({"stated_at": _("The statement lies in the future. Enter when it was made.")})
 
 
-def _end_unsubscribed(customer: Customer, channel: Channel, stated_at: datetime) -> None:
+def _end_unsubscribed(customer_id: int, channel: Channel, stated_at: datetime) -> None:
     """Of the address only: whoever else bears it said no in their own ledger (:func:`stop_address`), which stays."""
     key = (
-        Customer.objects.values_list(ADDRESS_KEYS[channel], flat=True).get(pk=customer.pk)
+        Customer.objects.values_list(ADDRESS_KEYS[channel], flat=True).get(pk=customer_id)
         if channel in ADDRESS_KEYS
         else ""
     )
@@ -123,12 +126,13 @@ def stop_address(
 ) -> None:
     """A no at an address: nobody who bears it is written to any more, nor ``by_customer`` who said it.
 
-    The address is suppressed, and everybody's ledger gets the no: so that one person's later yes is theirs alone.
+    The address is suppressed, and everybody's ledger gets the no: so that one person's later yes is theirs alone. A
+    record that went up in another gets it too, so that it keeps the no if that merge is undone.
     """
     with transaction.atomic():
         bearers = {by_customer.pk} if by_customer.erased_at is None else set()
         if address_key and channel in ADDRESS_KEYS:
-            bearing = customers.live().filter(**{ADDRESS_KEYS[Channel(channel)]: address_key})
+            bearing = Customer.objects.filter(**{ADDRESS_KEYS[Channel(channel)]: address_key}, erased_at=None)
             bearers |= set(bearing.values_list("pk", flat=True))
         _withdraw(sorted(bearers), channel, source, stated_at, proof or {})
         if address_key:
@@ -136,31 +140,95 @@ def stop_address(
 
 
 def _withdraw(ids: list[int], channel: str, source: str, stated_at: datetime, proof: dict[str, Any]) -> None:
-    CustomerProfile.objects.bulk_create([CustomerProfile(customer_id=pk) for pk in ids], ignore_conflicts=True)
-    profiles = CustomerProfile.objects.filter(customer__in=ids)
-    # Locked in the order of ids, as everywhere; the lock makes the later of two statements at once see the earlier.
-    list(profiles.select_for_update(no_key=True).order_by("customer_id").values_list("customer_id"))
+    people = holds.hold_roots(customer_ids=ids)
     Consent.objects.bulk_create(
         [
             Consent(customer_id=pk, channel=channel, granted=False, stated_at=stated_at, source=source, proof=proof)
-            for pk in ids
+            for pk in sorted({*ids, *people.values()})
         ]
     )
-    statements = Consent.objects.filter(customer__in=ids, channel=channel, purpose=Purpose.MARKETING)
-    newest = statements.order_by("customer_id", "-stated_at", "-id").distinct("customer_id")
-    allowing = [consent.customer_id for consent in newest if consent.granted]
-    profiles.exclude(customer__in=allowing).update(**{PROFILE_FLAGS[Channel(channel)]: False})
-    marks.mark_customers(customer_ids=ids)
+    changed = sorted(set(people.values()))
+    profiles.recount_ledgers(customers=changed)
+    marks.mark_customers(customer_ids=changed)
     bell.ring_after_commit("segments.tasks.refresh_marked")
 
 
 def current(*, customer: Customer, channel: str, purpose: str = Purpose.MARKETING) -> Consent | None:
     """The statement that counts now; None where there is none, which is a no."""
-    return (
-        Consent.objects.filter(customer=customer, channel=channel, purpose=purpose)
-        .order_by("-stated_at", "-id")
-        .first()
-    )
+    said = _statements(customer.merged_into_id or customer.pk)
+    return _newest(said.filter(channel=channel, purpose=purpose))
+
+
+def of_person(*, customer: Customer) -> QuerySet[Consent]:
+    """All that the person has said, also on records that went up in theirs; the newest first."""
+    return _statements(customer.merged_into_id or customer.pk).order_by("-stated_at", "-id")
+
+
+def _statements(person: int) -> QuerySet[Consent]:
+    records = Customer.objects.filter(Q(pk=person) | Q(merged_into=person)).order_by()
+    return Consent.objects.filter(customer__in=records.values("pk"))
+
+
+def _newest(said: QuerySet[Consent]) -> Consent | None:
+    return said.order_by("-stated_at", "-id").first()
+
+
+def address_keys(customer: Customer) -> dict[str, str]:
+    """The record's address in each channel that has one, as suppressions compare it; blank where unknown."""
+    return {channel: getattr(customer, column) for channel, column in ADDRESS_KEYS.items()}
+
+
+def keep_strictest(
+    *, survivor: Customer, merged: Customer, keys: Mapping[int, Mapping[str, str]], by: User | None, now: datetime
+) -> list[Consent]:
+    """Before two records become one: say again each no that the other's later yes would drown. Returns what was said.
+
+    It is said again on the record that said it, so that undoing the merge leaves each with its own. An address that
+    unsubscribed or complained says no too, unless the survivor goes on with that very address, which stays suppressed.
+    ``keys`` are both records' :func:`address_keys` from before the merge; the survivor's fields are those after it.
+    """
+    said = {one.pk: _newest_of_each(one.pk) for one in (survivor, merged)}
+    silenced = _silenced(keys, address_keys(survivor))
+    again: list[Consent] = []
+    for channel, purpose in sorted({key for statements in said.values() for key in statements}):
+        newest = [statements[channel, purpose] for statements in said.values() if (channel, purpose) in statements]
+        latest = max(newest, key=lambda one: (one.stated_at, one.pk))
+        if not latest.granted:
+            continue
+        refusing = {one.customer_id for one in newest if not one.granted}
+        if purpose == Purpose.MARKETING:
+            refusing |= {pk for pk, silent in silenced if silent == channel}
+        again += [
+            Consent(
+                customer_id=pk,
+                channel=channel,
+                purpose=purpose,
+                granted=False,
+                stated_at=max(now, latest.stated_at),
+                source="merge",
+                recorded_by=by,
+            )
+            for pk in sorted(refusing)
+        ]
+    return Consent.objects.bulk_create(again)
+
+
+def _newest_of_each(person: int) -> dict[tuple[str, str], Consent]:
+    said = _statements(person).order_by("channel", "purpose", "-stated_at", "-id").distinct("channel", "purpose")
+    return {(one.channel, one.purpose): one for one in said}
+
+
+def _silenced(keys: Mapping[int, Mapping[str, str]], kept: Mapping[str, str]) -> set[tuple[int, str]]:
+    """Records and channels whose address is not written to at its owner's wish, and is not the one that is kept."""
+    reasons = (Suppression.Reason.UNSUBSCRIBED, Suppression.Reason.COMPLAINED)
+    return {
+        (pk, channel)
+        for channel in ADDRESS_KEYS
+        for pk, theirs in keys.items()
+        if theirs[channel]
+        and theirs[channel] != kept[channel]
+        and suppressed(channel=channel, address_keys=[theirs[channel]], reasons=reasons)
+    }
 
 
 def suppress(*, channel: str, address_key: str, reason: str) -> None:

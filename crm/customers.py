@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from crm import addresses, bell, forgotten, marks
-from crm.finding import Found, by_card, live, look_up, search
+from crm.finding import Found, by_card, live, look_up, search, survivor
 from crm.models import Customer, CustomerProfile
 from crm.text import clean, collation_key, fold, name_words, postcode_keys
 
@@ -86,13 +86,6 @@ def derive_keys(customer: Customer) -> None:
     )
     for name, value in keys.items():
         setattr(customer, name, value)
-
-
-def survivor(customer: Customer) -> Customer:
-    """The record that a merged-away one lives on in; any other is its own."""
-    while customer.merged_into is not None:
-        customer = customer.merged_into
-    return customer
 
 
 def create_customer(

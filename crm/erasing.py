@@ -25,9 +25,11 @@ from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext as _
 
 from crm import audit, bell, forgotten, marks, mentions, profiles
+from crm.finding import survivor
 from crm.models import Customer, ErasedIdentity
-from crm.person import ROOMS, survivor_of, whole_person
+from crm.person import ROOMS, whole_person
 from crm.retention import Rule, empty, fields_of, rules
+from crm.turns import MERGING_ALONE
 
 AT_ONCE = 10_000
 """Rows that one statement changes."""
@@ -137,7 +139,7 @@ def erase_customer(*, customer: Customer, by: User | None, now: datetime) -> Era
         for room in ROOMS.values():
             room.hold()
         ids = _lock(customer)
-        root = survivor_of(customer=Customer.objects.get(pk=customer.pk))
+        root = survivor(Customer.objects.get(pk=customer.pk))
         if root.erased_at is not None:
             raise NothingToErase(_("This customer's data were erased before."))
         with connection.cursor() as cursor:
@@ -167,8 +169,10 @@ def erase_customer(*, customer: Customer, by: User | None, now: datetime) -> Era
 
 
 def _lock(customer: Customer) -> list[int]:
-    """Hold the profiles and rows of the whole person; a merge may have made the person larger meanwhile."""
+    """Hold the profiles and rows of the whole person, which no merge makes larger meanwhile."""
     ids: list[int] = []
+    with connection.cursor() as cursor:
+        cursor.execute(MERGING_ALONE)
     while ids != (ids := whole_person(customer=customer)):
         profiles.lock_profiles(customer_ids=ids)
     list(Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))

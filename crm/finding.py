@@ -55,6 +55,13 @@ def live() -> QuerySet[Customer]:
     return Customer.objects.filter(merged_into=None, erased_at=None)
 
 
+def survivor(customer: Customer) -> Customer:
+    """The record that a merged-away one lives on in; any other is its own."""
+    while customer.merged_into is not None:
+        customer = customer.merged_into
+    return customer
+
+
 def search(*, text: str, limit: int = 10) -> list[Customer]:
     """Customers that the text may mean, best first: see :func:`look_up`."""
     return look_up(text=text, limit=limit).customers

@@ -75,7 +75,8 @@ def read_sale(body: bytes) -> Sale:
     store = Store.objects.filter(pk=store_id, is_active=True).first()
     if store is None:
         raise SaleRefused(_("This store is closed in the settings. Choose another at the top of the page."))
-    customer = customers.live().filter(pk=customer_id).first() if customer_id is not None else None
+    known = Customer.objects.filter(erased_at=None).select_related("merged_into")
+    customer = known.filter(pk=customer_id).first() if customer_id is not None else None
     if customer is None and customer_id is not None:
         raise SaleRefused(_("This customer's record is closed. Look the customer up again."))
     products = Product.objects.in_bulk(wanted)

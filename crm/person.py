@@ -77,10 +77,3 @@ def whole_person(*, customer: Customer) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(_WHOLE, [customer.pk])
         return [pk for (pk,) in cursor.fetchall()]
-
-
-def survivor_of(*, customer: Customer) -> Customer:
-    """The record that a merged-away one lives on in; a record that was never merged is its own."""
-    while customer.merged_into is not None:
-        customer = customer.merged_into
-    return customer

@@ -7,6 +7,10 @@ Whoever changes a profile first locks it, in the order of customer ids, and read
 tills, an import and a recount may work on the same customers at once: nothing is lost and none waits in a circle. The
 transaction must be READ COMMITTED, as Django's are, and should apply all its receipts in one call.
 
+A customer's points and receipts are their own rows; their consents are also what was said on records that went up in
+theirs (``merged_into``), so a merge edits no statement. A record that was merged away has nothing of its own left to
+count. The profile's lock is also what keeps a sale and a merge apart: :func:`apply_receipts`, :mod:`crm.holds`.
+
 Categories count by where products are now. So a sale holds its products before the profiles, and whoever moves products
 (:func:`hold_products`) holds them too before looking who bought them: whichever comes second sees what the first did.
 """
@@ -19,6 +23,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from crm.models import Product
+from crm.relinking import relink, unlink_erased
 
 PROFILE_COLUMNS = (
     "receipts",
@@ -85,7 +90,8 @@ _LEAVES = """
     id IN (SELECT category_id FROM crm_product WHERE id IN (SELECT product_id FROM crm_receiptline WHERE {lines}))
 """
 
-# The balance is the sum of the ledger; of the consents, each channel's newest statement counts.
+# The balance is the sum of the ledger; of the consents, each channel's newest statement counts, on whichever record of
+# the person it was made. {statements} narrows the same to those records, for the index's sake.
 _LEDGERS = """
     SELECT customer_id, coalesce(points, 0) AS points,
            coalesce(email, false) AS consent_email, coalesce(sms, false) AS consent_sms,
@@ -98,8 +104,13 @@ _LEDGERS = """
                         bool_or(granted) FILTER (WHERE channel = 'phone') AS phone,
                         bool_or(granted) FILTER (WHERE channel = 'post') AS post
                    FROM (SELECT DISTINCT ON (customer_id, channel) customer_id, channel, granted
-                           FROM crm_consent
-                          WHERE purpose = 'marketing' AND {customers}
+                           FROM (SELECT coalesce(merged.merged_into_id, said.customer_id) AS customer_id,
+                                        said.channel, said.granted, said.stated_at, said.id
+                                   FROM crm_consent AS said
+                                   LEFT JOIN crm_customer AS merged
+                                     ON merged.id = said.customer_id AND merged.merged_into_id IS NOT NULL
+                                  WHERE said.purpose = 'marketing' AND {statements}) AS statement
+                          WHERE {customers}
                           ORDER BY customer_id, channel, stated_at DESC, id DESC) AS newest
                   GROUP BY customer_id) AS consent USING (customer_id)
 """
@@ -129,27 +140,46 @@ _HOLD_PRODUCTS = """
 _LOCK = "SELECT 1 FROM crm_customerprofile WHERE {customers} ORDER BY customer_id FOR NO KEY UPDATE"
 
 
-def apply_receipts(*, receipt_ids: Sequence[int], along: Sequence[int] = ()) -> set[int]:
+def apply_receipts(*, receipt_ids: Sequence[int], along: Sequence[int] = ()) -> dict[int, int | None]:
     """Add the effect of these new receipts to the profiles of their customers and to their categories.
 
     Call it once, in the transaction that recorded the receipts, after their lines: the same receipt applied twice would
-    count twice. Receipts without a customer change nothing. ``along`` names further customers whose profiles the caller
-    is about to change: they are locked together with the others. Receipts of somebody who was erased in the same moment
-    become nobody's; returns those customers.
+    count twice. Receipts without a customer change nothing. A customer who was merged away since the caller looked, or
+    erased, gets none: their receipts go to the survivor, or to nobody. Returns where they went instead, mostly nothing.
+    ``along`` names further customers whose profiles the caller is about to change: they are locked with the others.
     """
-    if not receipt_ids:
-        return set()
     chosen = "= ANY(%(receipts)s)"
     leaves = _LEAVES.format(lines=f"receipt_id {chosen}")
-    return _apply(chosen, {"receipts": list(receipt_ids)}, leaves=leaves, along=along)
+    went: dict[int, int | None] = {}
+    while receipt_ids:
+        try:
+            _apply(chosen, {"receipts": list(receipt_ids)}, leaves, along, watch=True)
+            break
+        except _ClosedMeanwhile:  # its locks were let go with its savepoint, so those of the survivors come in order
+            for closed, root in relink(receipt_ids):
+                went |= {old: root for old, new in went.items() if new == closed} | {closed: root}
+    return went
+
+
+class _ClosedMeanwhile(Exception):
+    """A customer of new receipts was merged or erased before their profile could be held."""
+
+
+_IS_OPEN = """
+    NOT EXISTS (SELECT FROM crm_customer AS closed
+                 WHERE closed.id = new.customer_id AND (merged_into_id IS NOT NULL OR erased_at IS NOT NULL))
+"""
 
 
 def apply_selected_receipts(*, query: str) -> None:
-    """Like :func:`apply_receipts`, for the receipts whose ids this SQL query gives (an import's temporary table)."""
-    _apply(f"IN ({query})", {}, leaves="true")
+    """Like :func:`apply_receipts`, for the receipts whose ids this SQL query gives (an import's temporary table).
+
+    No merge runs beside an import (:mod:`crm.turns`); an erasure may.
+    """
+    _apply(f"IN ({query})", {}, "true", (), watch=False)
 
 
-def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str, along: Sequence[int] = ()) -> set[int]:
+def _apply(chosen: str, params: dict[str, list[int]], leaves: str, along: Sequence[int], *, watch: bool) -> None:
     receipts, lines = f"id {chosen}", f"receipt_id {chosen}"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -158,11 +188,12 @@ def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str, along: Seq
         customers = [customer_id for (customer_id,) in cursor.fetchall()]
         locked = {*customers, *along}
         if not locked:
-            return set()
+            return
         cursor.execute(_HOLD_PRODUCTS.format(lines=lines), params)
         _lock(cursor, list(locked))
         # An erasure takes the profile with it: who waited for the lock meanwhile finds a row less.
-        erased = _unlink_erased(cursor, chosen, params) if cursor.rowcount < len(locked) else set()
+        if cursor.rowcount < len(locked) and not watch:
+            unlink_erased(cursor, chosen, params)
         cursor.execute(
             f"""
             UPDATE crm_customerprofile AS profile
@@ -174,10 +205,12 @@ def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str, along: Seq
                    first_sold_on = least(profile.first_sold_on, new.first_sold_on),
                    last_sold_on = greatest(profile.last_sold_on, new.last_sold_on)
               FROM ({_TOTALS.format(receipts=receipts, lines=lines)}) AS new
-             WHERE profile.customer_id = new.customer_id
+             WHERE profile.customer_id = new.customer_id AND {_IS_OPEN if watch else "true"}
             """,
             params,
         )
+        if watch and cursor.rowcount < len(customers):
+            raise _ClosedMeanwhile
         cursor.execute(
             f"""
             INSERT INTO crm_customercategory AS known (customer_id, category_id, {", ".join(CATEGORY_COLUMNS)})
@@ -191,22 +224,6 @@ def _apply(chosen: str, params: dict[str, list[int]], *, leaves: str, along: Seq
             """,
             params,
         )
-        return erased
-
-
-_UNLINK_ERASED = """
-    UPDATE {table} AS fact SET customer_id = NULL
-      FROM crm_customer AS customer
-     WHERE customer.id = fact.customer_id AND customer.erased_at IS NOT NULL AND fact.{column} {chosen}
-    RETURNING customer.id
-"""
-
-
-def _unlink_erased(cursor: Any, chosen: str, params: dict[str, list[int]]) -> set[int]:
-    """Let those of the receipts (``chosen``) that bear an erased customer be nobody's; returns these customers."""
-    cursor.execute(_UNLINK_ERASED.format(table="crm_receiptline", column="receipt_id", chosen=chosen), params)
-    cursor.execute(_UNLINK_ERASED.format(table="crm_receipt", column="id", chosen=chosen), params)
-    return {customer_id for (customer_id,) in cursor.fetchall()}
 
 
 def lock_selected(*, query: str) -> None:
@@ -215,19 +232,20 @@ def lock_selected(*, query: str) -> None:
         _lock(cursor, query)
 
 
-def recount_ledgers(*, query: str) -> None:
-    """Rebuild points and consents, which the ledgers alone decide, of the customers whose ids this SQL query gives."""
-    scope, _ = _scope(query)
+def recount_ledgers(*, customers: Sequence[int] | str) -> None:
+    """Rebuild points and consents, which the ledgers alone decide, of these customers (or of a SQL query of ids)."""
+    scope, params = _scope(customers)
     columns = ("points", "consent_email", "consent_sms", "consent_phone", "consent_post")
     with transaction.atomic(), connection.cursor() as cursor:
-        _lock(cursor, query)
+        _lock(cursor, customers)
         cursor.execute(
             f"""
             UPDATE crm_customerprofile AS profile
                SET {", ".join(f"{column} = counted.{column}" for column in columns)}
               FROM ({_LEDGERS.format(**scope)}) AS counted
              WHERE profile.customer_id = counted.customer_id
-            """
+            """,
+            params,
         )
 
 
@@ -341,13 +359,16 @@ def hold_products(*, products: QuerySet[Product]) -> None:
 def _scope(customer_ids: Sequence[int] | str | None) -> tuple[dict[str, str], dict[str, list[int]]]:
     """How each statement is narrowed to these customers (a query of ids may name them, and None means all)."""
     if customer_ids is None:
-        return dict.fromkeys(("receipts", "lines", "customers", "people", "known", "leaves"), "true"), {}
+        names = ("receipts", "lines", "customers", "statements", "people", "known", "leaves")
+        return dict.fromkeys(names, "true"), {}
     chosen = f"IN ({customer_ids})" if isinstance(customer_ids, str) else "= ANY(%(customers)s)"
     theirs = f"customer_id {chosen}"
     return {
         "receipts": theirs,
         "lines": theirs,
         "customers": theirs,
+        "statements": f"said.customer_id IN (SELECT id FROM crm_customer WHERE id {chosen} AND merged_into_id IS NULL"
+        f" UNION ALL SELECT id FROM crm_customer WHERE merged_into_id {chosen})",
         "people": f"customer.id {chosen}",
         "known": f"known.{theirs}",
         "leaves": _LEAVES.format(lines=theirs),

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm import bell, loyalty, marks, money, profiles
+from crm import bell, customers, loyalty, marks, money, profiles
 from crm.content import content_hash
 from crm.models import Customer, Product, Receipt, ReceiptKind, ReceiptLine, SalesChannel, Store
 
@@ -99,18 +99,27 @@ def record_sale(*, sale: Sale, by: User | None, now: datetime | None = None) -> 
     digest = sale.content_hash()
     if first := _recorded(sale, digest):
         return first
-    lines, redemption = _checked_lines(sale, now)
-    try:
-        with transaction.atomic():
-            receipt = _insert(sale, lines, redemption, digest, by, now)
-    except loyalty.RedemptionRefused as refused:
-        raise SaleRefused(refused) from refused
-    except IntegrityError:
-        # Two requests with one key: the other one committed first.
-        if first := _recorded(sale, digest):
-            return first
-        raise
-    return receipt
+    while True:
+        if sale.customer and sale.customer.merged_into_id:
+            sale = replace(sale, customer=customers.survivor(sale.customer))
+        lines, redemption = _checked_lines(sale, now)
+        try:
+            with transaction.atomic():
+                return _insert(sale, lines, redemption, digest, by, now)
+        except _MergedMeanwhile:
+            if sale.customer:
+                sale.customer.refresh_from_db()
+        except loyalty.RedemptionRefused as refused:
+            raise SaleRefused(refused) from refused
+        except IntegrityError:
+            # Two requests with one key: the other one committed first.
+            if first := _recorded(sale, digest):
+                return first
+            raise
+
+
+class _MergedMeanwhile(Exception):
+    """The customer was merged away between the look at the sale and its recording: it is tried again."""
 
 
 def _recorded(sale: Sale, digest: bytes) -> Receipt | None:
@@ -234,11 +243,21 @@ def _insert(
 def _credit(
     receipt: Receipt, customer: Customer, by: User | None, now: datetime, redemption: loyalty.Redemption | None = None
 ) -> None:
-    """What a sale changes about its customer, and about whose points it redeems; nothing of somebody erased."""
+    """What a sale changes about its customer, and about those whose points it redeems.
+
+    Of a customer who was merged away at this moment, about the survivor. Raises :class:`_MergedMeanwhile` where points
+    are redeemed: the survivor's household is another one to hold.
+    """
     held = loyalty.sharers(customer) if redemption else [customer.pk]
-    if customer.pk in profiles.apply_receipts(receipt_ids=[receipt.pk], along=held):
-        receipt.customer = None
-        return
+    went = profiles.apply_receipts(receipt_ids=[receipt.pk], along=held)
+    if customer.pk in went:
+        if redemption:
+            raise _MergedMeanwhile
+        root = went[customer.pk]
+        receipt.customer = Customer.objects.get(pk=root) if root else None
+        if receipt.customer is None:  # erased at this moment: the sale stays, as a guest's
+            return
+        customer = receipt.customer
     changed = [customer.pk]
     if redemption:
         changed += loyalty.redeem(receipt=receipt, customer=customer, redemption=redemption, held=held, by=by, now=now)
@@ -278,6 +297,7 @@ def claim_receipt(*, receipt: Receipt, customer: Customer, by: User | None, now:
     """
     with transaction.atomic():
         locked = Receipt.objects.select_for_update(no_key=True).get(pk=receipt.pk)
+        customer = customers.survivor(customer)
         if locked.customer_id == customer.pk:
             return False
         if locked.customer_id is not None:

@@ -211,7 +211,12 @@ class MemberInline(FactInline):
     show_change_link = True
 
 
-class HouseholdMembers(MemberInline):
+class LiveMemberInline(MemberInline):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        return super().get_queryset(request).filter(merged_into=None, erased_at=None)
+
+
+class HouseholdMembers(LiveMemberInline):
     fk_name = "household"
     verbose_name_plural = _("members")
 
@@ -226,7 +231,7 @@ class HouseholdAdmin(RecordAdmin):
     inlines = [HouseholdMembers]
 
 
-class Contacts(MemberInline):
+class Contacts(LiveMemberInline):
     fk_name = "company"
     fields = ["number", "first_name", "last_name", "job_title", "email", "phone"]
     readonly_fields = fields

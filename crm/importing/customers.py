@@ -43,7 +43,7 @@ class CustomerImporter(Importer):
         for statement in sql.CONSENTS:
             cursor.execute(statement, params)
         self.show_statements(cursor, sql.SHOW_STATED)
-        profiles.recount_ledgers(query=sql.STATED)
+        profiles.recount_ledgers(customers=sql.STATED)
         mark_selected(cursor, sql.CHANGED)
         cursor.execute(sql.COUNT)
         created, updated, unchanged, refused, kept = cursor.fetchone()

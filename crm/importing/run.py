@@ -30,6 +30,7 @@ from crm.importing.reading import FileRefused, Reader
 from crm.importing.receipts import ReceiptImporter
 from crm.importing.samples import Beside, Samples
 from crm.importing.staging import Staging, explain_with
+from crm.turns import IMPORT_ALONE
 
 Progress = Callable[[float, str], None]
 """Told the share that is done (0 to 1) and what is going on, in words."""
@@ -40,7 +41,6 @@ IMPORTERS: dict[str, type[Importer]] = {
 }
 KINDS = tuple(IMPORTERS)
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('regulars import'))"
 _READING = 0.5
 """The share of an import's time that reading the file takes, more or less."""
 
@@ -134,7 +134,7 @@ class _Import:
     def run(self, plan: Plan, errors: Path | None) -> ImportResult:
         """Stage, merge, count, and write the refused rows to ``errors``."""
         cursor, importer = self.cursor, self.importer
-        cursor.execute(_LOCK)  # two imports at once would create the same products
+        cursor.execute(IMPORT_ALONE)  # two imports at once would create the same products
         cursor.execute("SET LOCAL work_mem = '128MB'")
         beside = Beside(cursor, kind=importer.kind)
         staging = Staging(cursor, importer.staging_columns())

@@ -191,7 +191,7 @@ class Customer(models.Model):
         help_text=_("Keeps the points; leaves segments and personas."),
     )
     merged_into = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, editable=False, related_name="merged_from"
+        "self", models.PROTECT, null=True, blank=True, editable=False, related_name="merged_from", db_index=False
     )
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
@@ -242,6 +242,7 @@ class Customer(models.Model):
                 condition=~Q(postcode_key=""),
             ),
             models.Index(name="customer_by_name", fields=["name_key", "id"]),
+            models.Index(name="customer_merged", fields=["merged_into"], condition=Q(merged_into__isnull=False)),
         ]
 
     def __str__(self) -> str:
