@@ -126,8 +126,17 @@ class DataForm(forms.ModelForm):
 class JoinForm(forms.Form):
     """Somebody leaves their address for news."""
 
-    first_name = forms.CharField(label=gettext_lazy("First name"), max_length=200, required=False)
-    email = forms.CharField(label=gettext_lazy("E-mail"), max_length=320)
+    first_name = forms.CharField(
+        label=gettext_lazy("First name"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "given-name"}),
+    )
+    email = forms.CharField(
+        label=gettext_lazy("E-mail"),
+        max_length=320,
+        widget=forms.TextInput(attrs={"autocomplete": "email", "inputmode": "email", "autocapitalize": "off"}),
+    )
     agrees = forms.BooleanField(
         required=True, error_messages={"required": gettext_lazy("Tick the box, or we may not write to you.")}
     )
