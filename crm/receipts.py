@@ -10,13 +10,13 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import Prefetch, QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from crm import addresses, bell, consents, customers, money, opt_ins, outbox, sales
-from crm.models import Channel, Customer, Receipt, ReceiptLine, ReceiptMail, Shop
+from crm import addresses, bell, consents, customers, loyalty, money, opt_ins, outbox, sales
+from crm.models import Channel, Customer, Receipt, ReceiptLine, ReceiptMail, ReceiptVoid, Shop
 from crm.text import clean
 
 
@@ -57,7 +57,8 @@ def shown(receipt: Receipt, shop: Shop) -> dict[str, Any]:
         "shop": shop,
         "before_discount_minor": sum(line.total_minor + line.discount_minor for line in lines),
         "saved_minor": -receipt.discount_minor,
-        "points": receipt.loyalty_entries.aggregate(points=Sum("points"))["points"] or 0,
+        **loyalty.of_receipt(receipt),
+        "is_voided": ReceiptVoid.objects.filter(receipt=receipt).exists(),
         "url": public_url(receipt),
     }
 

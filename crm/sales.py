@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm import bell, customers, loyalty, marks, money, profiles
+from crm import bell, customers, loyalty, marks, money, profiles, returned
 from crm.content import content_hash
-from crm.models import Customer, Product, Receipt, ReceiptKind, ReceiptLine, SalesChannel, Store
+from crm.models import Customer, Product, Receipt, ReceiptKind, ReceiptLine, ReceiptVoid, SalesChannel, Store
 
 TILL = "till"
 """The source of receipts that the till itself numbers."""
@@ -218,7 +218,7 @@ def _insert(
     sold_at = sale.sold_at or now
     receipt = Receipt.objects.create(
         source=sale.source,
-        external_id=sale.number or _next_number(sale.store),
+        external_id=sale.number or next_number(sale.store),
         kind=ReceiptKind.SALE,
         channel=sale.channel,
         client_key=sale.client_key,
@@ -241,15 +241,20 @@ def _insert(
 
 
 def _credit(
-    receipt: Receipt, customer: Customer, by: User | None, now: datetime, redemption: loyalty.Redemption | None = None
+    receipt: Receipt,
+    customer: Customer,
+    by: User | None,
+    now: datetime,
+    redemption: loyalty.Redemption | None = None,
+    back: Sequence[Receipt] = (),
 ) -> None:
-    """What a sale changes about its customer, and about those whose points it redeems.
+    """What a sale, and returns of it that are new to the customer, change about them and about whose points it redeems.
 
     Of a customer who was merged away at this moment, about the survivor. Raises :class:`_MergedMeanwhile` where points
     are redeemed: the survivor's household is another one to hold.
     """
     held = loyalty.sharers(customer) if redemption else [customer.pk]
-    went = profiles.apply_receipts(receipt_ids=[receipt.pk], along=held)
+    went = profiles.apply_receipts(receipt_ids=[receipt.pk, *(one.pk for one in back)], along=held)
     if customer.pk in went:
         if redemption:
             raise _MergedMeanwhile
@@ -261,7 +266,10 @@ def _credit(
     changed = [customer.pk]
     if redemption:
         changed += loyalty.redeem(receipt=receipt, customer=customer, redemption=redemption, held=held, by=by, now=now)
-    loyalty.earn(receipt=receipt, customer=customer, by=by, now=now)
+    if receipt.kind == ReceiptKind.SALE:
+        loyalty.earn(receipt=receipt, customer=customer, by=by, now=now)
+    if back:
+        returned.settle_points(sale=receipt, cause=back[-1], by=by, now=now)
     marks.mark_customers(customer_ids=changed)
     bell.ring_after_commit(REFRESH)
 
@@ -277,7 +285,7 @@ _NUMBER = """
 """
 
 
-def _next_number(store: Store) -> str:
+def next_number(store: Store) -> str:
     """The store's next receipt number, without gaps: the row stays locked until the sale commits or vanishes.
 
     A number that a receipt bears already, wherever that came from, is passed over: a till is never stuck on it.
@@ -291,9 +299,10 @@ def _next_number(store: Store) -> str:
 
 
 def claim_receipt(*, receipt: Receipt, customer: Customer, by: User | None, now: datetime | None = None) -> bool:
-    """Link a guest's receipt to the customer who turns out to have made it: profile and points follow.
+    """Link a guest's receipt, and what was returned of it, to the customer who turns out to have made it.
 
-    Returns False where it is theirs already. Raises :class:`SaleRefused` where it is somebody else's.
+    Profile and points follow. Returns False where it is theirs already. Raises :class:`SaleRefused` where it is
+    somebody else's.
     """
     with transaction.atomic():
         locked = Receipt.objects.select_for_update(no_key=True).get(pk=receipt.pk)
@@ -302,12 +311,16 @@ def claim_receipt(*, receipt: Receipt, customer: Customer, by: User | None, now:
             return False
         if locked.customer_id is not None:
             raise SaleRefused(_("This receipt belongs to another customer."))
+        if ReceiptVoid.objects.filter(receipt=locked).exists():
+            raise SaleRefused(_("This sale was voided; it belongs to nobody."))
         if not customer.is_live:
             raise SaleRefused(_("This customer's record is closed. Look the customer up again."))
-        Receipt.objects.filter(pk=receipt.pk).update(customer=customer)
-        ReceiptLine.objects.filter(receipt=receipt).update(customer=customer)
+        back = list(Receipt.objects.filter(returns=receipt, customer=None).order_by("pk"))
+        theirs = [receipt.pk, *(one.pk for one in back)]
+        Receipt.objects.filter(pk__in=theirs).update(customer=customer)
+        ReceiptLine.objects.filter(receipt__in=theirs).update(customer=customer)
         receipt.customer = customer
-        _credit(receipt, customer, by, now or timezone.now())
+        _credit(receipt, customer, by, now or timezone.now(), back=back)
         if by is not None:
             LogEntry.objects.log_actions(
                 by.pk,

@@ -49,6 +49,7 @@ MARKETING = {
         "view_receipt",
         "view_receiptline",
         "view_receiptmail",
+        "view_receiptvoid",
         "view_review",
         "view_signupform",
         "view_store",
@@ -103,7 +104,7 @@ ADMINISTRATION = {
     + ["add_apitoken", "delete_apitoken", "view_apitoken"]
     + ["add_survey", "change_survey", "delete_survey"]
     + ["add_consent", "add_shop", "change_shop", "view_shop", "view_suppression"]
-    + ["import_receipt", "oversee_job", "return_without_receipt"]
+    + ["import_receipt", "oversee_job", "return_without_receipt", "void_receipt"]
     + ["add_review", "add_webvisit", "add_wishlistitem", "delete_wishlistitem"]
     + ["add_consentwording", "view_auditentry", "view_servicemail", "add_loyaltyentry"]
     + ["add_loyaltyprogramme", "change_loyaltyprogramme"]

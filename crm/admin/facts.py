@@ -10,13 +10,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 
 from crm import consents, customers, money
 from crm.admin.base import FactAdmin, FactInline, RecordAdmin
 from crm.exporting import lists
-from crm.models import Consent, Customer, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine, Suppression
+from crm.models import Consent, Customer, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine, ReceiptVoid, Suppression
 
 MOST_FOUND = 200
 
@@ -66,10 +67,26 @@ class ReceiptAdmin(FactAdmin):
     search_help_text = _("Receipt number, or a customer's name, card, phone or e-mail")
     inlines = [LineInline]
     fieldsets = [
-        (None, {"fields": ["external_id", "kind", "sold_at", "store", "customer", "total", "discount", "payment"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "external_id",
+                    "kind",
+                    "sold_at",
+                    "store",
+                    "customer",
+                    "total",
+                    "discount",
+                    "payment",
+                    "returns",
+                    "voided",
+                ]
+            },
+        ),
         (
             _("Where it came from"),
-            {"classes": ["collapse"], "fields": ["source", "channel", "recorded_at", "recorded_by", "returns"]},
+            {"classes": ["collapse"], "fields": ["source", "channel", "recorded_at", "recorded_by"]},
         ),
     ]
 
@@ -80,6 +97,11 @@ class ReceiptAdmin(FactAdmin):
     @admin.display(description=_("discount"))
     def discount(self, receipt: Receipt) -> str:
         return money.show(receipt.discount_minor)
+
+    @admin.display(description=_("voided"))
+    def voided(self, receipt: Receipt) -> str:
+        void = ReceiptVoid.objects.filter(receipt=receipt).first()
+        return f"{date_format(timezone.localtime(void.voided_at), 'DATETIME_FORMAT')}: {void.reason}" if void else "–"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str

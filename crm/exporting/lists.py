@@ -88,6 +88,8 @@ stores = declare(Export("stores", _("stores"), _same("code", "name", "city", "is
 
 
 def _lines(receipts: QuerySet[Any]) -> QuerySet[Any]:
+    """Those of voided sales are left out: an import would take them for sales."""
+    receipts = receipts.filter(void=None)
     return ReceiptLine.objects.filter(receipt__in=receipts.order_by().values("pk")).order_by("receipt_id", "position")
 
 
@@ -128,6 +130,7 @@ receipts = declare(
             Column("discount", "discount_minor", amount),
             Column("payment", "payment"),
             Column("returns_receipt_id", "returns__external_id"),
+            Column("voided_at", "void__voided_at"),
         ],
         ["crm.view_receipt", PERSONAL],
     )

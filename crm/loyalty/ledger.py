@@ -7,7 +7,7 @@ from math import floor
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, Sum
 
 from crm.models import Customer, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine
 
@@ -46,6 +46,15 @@ def post(entries: Sequence[LoyaltyEntry]) -> None:
 def moved_by(receipt: Receipt) -> list[LoyaltyEntry]:
     """What a sale earned and redeemed: the entries that its return takes back and gives back."""
     return list(LoyaltyEntry.objects.filter(receipt=receipt, kind__in=[Kind.EARN, Kind.REDEEM]).order_by("pk"))
+
+
+def of_receipt(receipt: Receipt) -> dict[str, int]:
+    """What a receipt says of points: ``points`` earned with it and ``redeemed`` for it, both 0 or more."""
+    moved = LoyaltyEntry.objects.filter(receipt=receipt).aggregate(
+        earned=Sum("points", filter=Q(kind=Kind.EARN), default=0),
+        redeemed=Sum("points", filter=Q(kind=Kind.REDEEM), default=0),
+    )
+    return {"points": moved["earned"], "redeemed": -moved["redeemed"]}
 
 
 def settle_returns(
@@ -96,8 +105,10 @@ def _share_gone(entry: LoyaltyEntry, lines: Sequence[ReceiptLine], gone: Mapping
 def _reversed_so_far(entries: Sequence[LoyaltyEntry]) -> dict[int, int]:
     """By entry, the points that earlier reversals moved. Their keys name what they reverse."""
     done = dict.fromkeys((entry.pk for entry in entries), 0)
-    of_these = Q(receipt__returns__in={entry.receipt_id for entry in entries})
-    rows = LoyaltyEntry.objects.filter(of_these, kind__in=[Kind.TAKE_BACK, Kind.GIVE_BACK])
+    sales = {entry.receipt_id for entry in entries}
+    rows = LoyaltyEntry.objects.filter(
+        Q(receipt__returns__in=sales) | Q(receipt__in=sales), kind__in=[Kind.TAKE_BACK, Kind.GIVE_BACK]
+    )
     for key, points in rows.order_by().values_list("key", "points"):
         entry_id = int(key.split(":")[1])
         if entry_id in done:

@@ -1531,6 +1531,7 @@ class Migration(migrations.Migration):
                     ("import_receipt", "Can import products, receipts and points"),
                     ("ring_up_sale", "Can ring up a sale at the till"),
                     ("return_without_receipt", "Can take goods back without a receipt"),
+                    ("void_receipt", "Can void a sale of the day"),
                 ],
             },
         ),
@@ -1690,6 +1691,41 @@ class Migration(migrations.Migration):
                 "verbose_name": "receipt line",
                 "verbose_name_plural": "receipt lines",
                 "ordering": ["receipt", "position"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ReceiptVoid",
+            fields=[
+                (
+                    "receipt",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="void",
+                        serialize=False,
+                        to="crm.receipt",
+                        verbose_name="receipt",
+                    ),
+                ),
+                ("reason", models.CharField(max_length=200, verbose_name="reason")),
+                ("voided_at", models.DateTimeField(verbose_name="voided")),
+                (
+                    "voided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="voided by",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "voided sale",
+                "verbose_name_plural": "voided sales",
+                "ordering": ["-voided_at"],
             },
         ),
         migrations.CreateModel(

@@ -14,6 +14,7 @@ FACTS = {
     "crm_receiptline": (
         "id, receipt_id, position, product_id, sold_on, is_return, quantity, unit_price, discount_minor, total_minor, returns_line_id"
     ),
+    "crm_receiptvoid": "receipt_id, reason, voided_at",
     "crm_loyaltyentry": "id, card_id, receipt_id, kind, points, key, shares, recorded_at",
     "crm_consent": "id, customer_id, channel, purpose, granted, stated_at, recorded_at, source, wording, wording_version_id, form_id, proof",
     "crm_tieraward": "id, tier_id, reached_on, ends_on, recorded_at",

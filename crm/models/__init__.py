@@ -11,7 +11,7 @@ from crm.models.names import CustomerName, NameWord
 from crm.models.people import Channel, Company, Customer, ExternalId, Frequency, Gender, Household
 from crm.models.privacy import AuditEntry, DataRequest, ErasedIdentity
 from crm.models.profile import ChangeMark, CustomerCategory, CustomerProfile
-from crm.models.receipts import Receipt, ReceiptKind, ReceiptLine, SalesChannel
+from crm.models.receipts import Receipt, ReceiptKind, ReceiptLine, ReceiptVoid, SalesChannel
 from crm.models.shop import Category, Product, Shop, Store
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "ReceiptKind",
     "ReceiptLine",
     "ReceiptMail",
+    "ReceiptVoid",
     "Review",
     "SalesChannel",
     "ServiceMail",

@@ -83,6 +83,7 @@ class Receipt(models.Model):
             ("import_receipt", _("Can import products, receipts and points")),
             ("ring_up_sale", _("Can ring up a sale at the till")),
             ("return_without_receipt", _("Can take goods back without a receipt")),
+            ("void_receipt", _("Can void a sale of the day")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["source", "external_id", "kind"], name="receipt_once_per_source"),
@@ -155,3 +156,30 @@ class ReceiptLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.receipt_id}/{self.position}"
+
+
+class ReceiptVoid(models.Model):
+    """A sale that should never have been rung up. Only ever added; see :mod:`crm.voids` for what it does."""
+
+    receipt = models.OneToOneField(
+        Receipt, models.PROTECT, primary_key=True, related_name="void", verbose_name=_("receipt")
+    )
+    reason = models.CharField(_("reason"), max_length=200)
+    voided_at = models.DateTimeField(_("voided"))
+    voided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("voided by"),
+        db_index=False,
+    )
+
+    class Meta:
+        verbose_name = _("voided sale")
+        verbose_name_plural = _("voided sales")
+        ordering = ["-voided_at"]
+
+    def __str__(self) -> str:
+        return f"{self.receipt_id}"

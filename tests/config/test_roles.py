@@ -51,7 +51,7 @@ ACTIONS = {"v": "view", "a": "add", "c": "change", "d": "delete"}
 # by the program, customers are erased rather than deleted, a persona's segment goes with it, accounts are switched off.
 WITHHELD = {
     **dict.fromkeys(("auth.permission", "crm.changemark", "crm.mergemove", "crm.erasedidentity"), "vacd"),
-    **dict.fromkeys(("crm.receipt", "crm.receiptline", "crm.suppression", "crm.auditentry"), "acd"),
+    **dict.fromkeys(("crm.receipt", "crm.receiptline", "crm.receiptvoid", "crm.suppression", "crm.auditentry"), "acd"),
     **dict.fromkeys(("crm.merge", "crm.tieraward", "crm.optin"), "acd"),
     **dict.fromkeys(("crm.loyaltyentry", "crm.consentwording"), "cd"),  # added by hand, then facts like the others
     **dict.fromkeys(("crm.datarequest", "crm.duplicatepair"), "ad"),

@@ -37,7 +37,7 @@ def test_revenue_counts_complete_weeks_net_of_returns_and_apart_from_the_week_un
     sell(on=date(2026, 5, 6), total_minor=1_00)
     sell(on=date(2026, 5, 7), total_minor=99_00)
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         revenue = statistics.revenue(now=NOW, weeks=2)
 
     assert [(week.starts_on, week.revenue_minor, week.receipts) for week in (*revenue.before, *revenue.weeks)] == [
