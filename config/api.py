@@ -7,6 +7,7 @@ from rest_framework.routers import DefaultRouter
 from crm.api.activity import ReviewViewSet, VisitViewSet, WishViewSet
 from crm.api.errors import unknown_address
 from crm.api.ledgers import CardViewSet, ConsentViewSet, LoyaltyEntryViewSet
+from crm.api.returns import ReturnViewSet
 from crm.api.views import CustomerViewSet, ProductViewSet, ReceiptViewSet
 from segments.api import MemberViewSet, SegmentViewSet
 
@@ -15,6 +16,7 @@ router.include_format_suffixes = False
 router.register("customers", CustomerViewSet)
 router.register("products", ProductViewSet)
 router.register("receipts", ReceiptViewSet)
+router.register("returns", ReturnViewSet, basename="return")
 router.register("consents", ConsentViewSet)
 router.register("cards", CardViewSet)
 router.register("loyalty-entries", LoyaltyEntryViewSet)

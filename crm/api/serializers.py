@@ -139,6 +139,19 @@ class CustomerChangeSerializer(CustomerSerializer):
     number = serializers.CharField(read_only=True)
 
 
+class StandingSerializer(serializers.Serializer):
+    """Where a customer stands in the loyalty programme today."""
+
+    points = serializers.IntegerField(help_text=_("Their own balance."))
+    spendable = serializers.IntegerField(help_text=_("What they may redeem: with their household's, where it shares."))
+    tier = serializers.CharField(source="standing.tier.name", allow_null=True, default=None)
+    tier_ends_on = serializers.DateField(source="standing.ends_on", allow_null=True)
+    spend = MoneyField(source="standing.spend_minor", help_text=_("Within the months that tiers look at."))
+    next_tier = serializers.CharField(source="standing.next_tier.name", allow_null=True, default=None)
+    missing = MoneyField(source="standing.missing_minor", help_text=_("What is still to be spent for the next tier."))
+    currency = CurrencyField()
+
+
 class ProductSerializer(StrictMixin, serializers.ModelSerializer):
     """A product, addressed by SKU."""
 
@@ -244,6 +257,9 @@ class NewReceiptSerializer(StrictMixin, serializers.Serializer):
     channel = serializers.ChoiceField(choices=SalesChannel.choices, default=SalesChannel.ONLINE)
     payment = serializers.CharField(max_length=20, required=False, allow_blank=True)
     total = MoneyField(required=False, help_text=_("What the customer paid: the sale is refused if the lines differ."))
+    redeem_points = serializers.IntegerField(
+        min_value=0, max_value=10**9, default=0, help_text=_("Points of the customer that pay for a part of it.")
+    )
     lines = NewLineSerializer(many=True, allow_empty=False)
 
     def validate_source(self, source: str) -> str:
@@ -259,13 +275,19 @@ class NewReceiptSerializer(StrictMixin, serializers.Serializer):
         return super().to_internal_value(data)
 
     def validate_lines(self, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        known = {product.sku: product for product in Product.objects.filter(sku__in={line["sku"] for line in lines})}
-        unknown = _("There is no product “%(sku)s”.")
-        errors = {
-            str(index): {"sku": [unknown % {"sku": line["sku"]}]}
-            for index, line in enumerate(lines)
-            if line["sku"] not in known
-        }
-        if errors:
-            raise serializers.ValidationError(errors)
-        return [{**line, "product": known[line["sku"]]} for line in lines]
+        return known_products(lines)
+
+
+def known_products(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """These lines with their ``product`` by SKU, in one query; an error for each that is unknown or names none."""
+    wanted = {line["sku"] for line in lines if "sku" in line}
+    known = {product.sku: product for product in Product.objects.filter(sku__in=wanted)}
+    unknown = _("There is no product “%(sku)s”.")
+    errors = {
+        str(index): {"sku": [unknown % {"sku": line.get("sku", "")}]}
+        for index, line in enumerate(lines)
+        if line.get("sku") not in known
+    }
+    if errors:
+        raise serializers.ValidationError(errors)
+    return [{**line, "product": known[line["sku"]]} for line in lines]

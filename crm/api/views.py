@@ -10,11 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.decorators import action
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crm import customers, products, sales
+from crm import customers, loyalty, products, sales
 from crm.api.base import KEY_IN_ADDRESS, Filter, FilterMixin, ModelPermissions, acting
 from crm.api.serializers import (
     CustomerChangeSerializer,
@@ -23,13 +24,15 @@ from crm.api.serializers import (
     ProductChangeSerializer,
     ProductSerializer,
     ReceiptSerializer,
+    StandingSerializer,
 )
+from crm.days import shop_day
 from crm.models import Category, Channel, Customer, Product, Receipt, ReceiptKind, SalesChannel
 
 MOST_FOUND = 500
 """A search narrows a list to its best this many matches."""
 
-_IDEMPOTENCY_KEY = OpenApiParameter(
+IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     OpenApiTypes.UUID,
     OpenApiParameter.HEADER,
@@ -75,7 +78,7 @@ class CustomerFilter(Filter):
 
 @extend_schema_view(
     list=extend_schema(parameters=[CustomerFilter]),
-    create=extend_schema(parameters=[_IDEMPOTENCY_KEY], responses={201: CustomerSerializer, 200: CustomerSerializer}),
+    create=extend_schema(parameters=[IDEMPOTENCY_KEY], responses={201: CustomerSerializer, 200: CustomerSerializer}),
     partial_update=extend_schema(request=CustomerChangeSerializer, responses=CustomerSerializer),
 )
 class CustomerViewSet(
@@ -110,6 +113,16 @@ class CustomerViewSet(
         given = CustomerChangeSerializer(customer, data=request.data, partial=True, context={"request": request})
         given.is_valid(raise_exception=True)
         return self._show(customers.change_customer(customer=customer, **given.validated_data))
+
+    @extend_schema(responses=StandingSerializer)
+    @action(detail=True, url_path="loyalty", scope="loyalty", filter_class=None)
+    def loyalty(self, request: Request, number: str) -> Response:
+        """Points, tier and what the next tier asks for, as of today."""
+        customer = self.get_object()
+        today = shop_day(timezone.now())
+        standing = loyalty.standing(customer=customer, today=today)
+        shown = {"points": customer.profile.points, "spendable": loyalty.spendable(customer), "standing": standing}
+        return Response(StandingSerializer(shown).data)
 
     def _show(self, customer: Customer, code: int = status.HTTP_200_OK) -> Response:
         return Response(self.get_serializer(self.get_queryset().get(pk=customer.pk)).data, status=code)
@@ -201,7 +214,7 @@ class ReceiptPermissions(ModelPermissions):
     list=extend_schema(parameters=[ReceiptFilter]),
     create=extend_schema(
         request=NewReceiptSerializer,
-        parameters=[_IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY],
         responses={
             201: ReceiptSerializer,
             200: OpenApiResponse(ReceiptSerializer, _("Recorded before: this is the first result.")),
@@ -229,7 +242,7 @@ class ReceiptViewSet(
     def create(self, request: Request) -> Response:
         given = NewReceiptSerializer(data=request.data, context={"request": request})
         given.is_valid(raise_exception=True)
-        sale = _sale(given.validated_data, idempotency_key(request))
+        sale = _sale(given.validated_data, client_key(request, given.validated_data))
         repeated = Receipt.objects.filter(client_key=sale.client_key).exists()
         try:
             receipt = sales.record_sale(sale=sale, by=acting(request))
@@ -250,8 +263,9 @@ def idempotency_key(request: Request) -> uuid.UUID | None:
         raise serializers.ValidationError({"Idempotency-Key": [_("This is not a UUID.")]}) from None
 
 
-def _sale(values: dict[str, Any], header_key: uuid.UUID | None) -> sales.Sale:
-    body_key = values.get("client_key")
+def client_key(request: Request, values: dict[str, Any]) -> uuid.UUID:
+    """The key of the client's making, from the header or the body; an error where there is none, or two."""
+    header_key, body_key = idempotency_key(request), values.get("client_key")
     if header_key and body_key and header_key != body_key:
         raise serializers.ValidationError({"client_key": [_("It differs from the Idempotency-Key header.")]})
     key = header_key or body_key
@@ -259,6 +273,10 @@ def _sale(values: dict[str, Any], header_key: uuid.UUID | None) -> sales.Sale:
         raise serializers.ValidationError(
             {"client_key": [_("Send a UUID of your making as the Idempotency-Key header, or here.")]}
         )
+    return key
+
+
+def _sale(values: dict[str, Any], key: uuid.UUID) -> sales.Sale:
     return sales.Sale(
         client_key=key,
         store=values["store"],
@@ -269,6 +287,7 @@ def _sale(values: dict[str, Any], header_key: uuid.UUID | None) -> sales.Sale:
         number=values.get("number", ""),
         channel=values["channel"],
         expected_total_minor=values.get("total"),
+        redeem_points=values["redeem_points"],
         lines=[
             sales.SaleLine(
                 product=line["product"],
