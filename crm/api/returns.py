@@ -1,5 +1,6 @@
 """Goods that come back, through the API."""
 
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,9 @@ from crm.models import Customer, Receipt, ReceiptLine, SalesChannel, Store
 class NewReturnLineSerializer(StrictMixin, serializers.Serializer):
     """With the original: a position of it. Without: a product."""
 
-    position = serializers.IntegerField(min_value=1, required=False, help_text=_("The line's position on the original."))
+    position = serializers.IntegerField(
+        min_value=1, required=False, help_text=_("The line's position on the original.")
+    )
     sku = serializers.CharField(max_length=100, required=False, help_text=_("Only without the original."))
     quantity = serializers.DecimalField(max_digits=14, decimal_places=3, default=Decimal(1), help_text=_("Positive."))
     unit_price = serializers.DecimalField(
@@ -36,12 +39,9 @@ class NewReturnSerializer(StrictMixin, serializers.Serializer):
     client_key = serializers.UUIDField(
         required=False, help_text=_("A UUID of the client's making, one a return; or send it as Idempotency-Key.")
     )
-    original = serializers.SlugRelatedField(
-        slug_field="public_id",
-        queryset=Receipt.objects.all(),
+    original = serializers.UUIDField(
         required=False,
         allow_null=True,
-        pk_field=serializers.UUIDField(),
         help_text=_("The receipt (its id) that the goods were bought with. Left out: a return without a receipt."),
     )
     store = by_key(Store, "code", unknown=_("There is no store “{value}”."))
@@ -65,6 +65,14 @@ class NewReturnSerializer(StrictMixin, serializers.Serializer):
     )
     lines = NewReturnLineSerializer(many=True, allow_empty=False)
 
+    def validate_original(self, public_id: uuid.UUID | None) -> Receipt | None:
+        if public_id is None:
+            return None
+        original = Receipt.objects.filter(public_id=public_id).first()
+        if original is None:
+            raise serializers.ValidationError(_("There is no receipt “%(id)s”.") % {"id": public_id})
+        return original
+
     def validate_source(self, source: str) -> str:
         if source == "till":
             raise serializers.ValidationError(_("“till” is the name of the shop's own till."))
@@ -76,7 +84,9 @@ class NewReturnSerializer(StrictMixin, serializers.Serializer):
             return {**values, "lines": known_products(values["lines"])}
         if values.get("customer"):
             raise serializers.ValidationError({"customer": [_("The original tells whose it was.")]})
-        bought = {line.position: line for line in ReceiptLine.objects.filter(receipt=original).select_related("product")}
+        bought = {
+            line.position: line for line in ReceiptLine.objects.filter(receipt=original).select_related("product")
+        }
         errors = {
             str(index): {"position": [_("There is no such line on the original.")]}
             for index, line in enumerate(values["lines"])
