@@ -74,6 +74,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(title=_("Topics"), icon="sell", model="crm.Topic"),
             Entry(title=_("Sign-up forms"), icon="how_to_reg", model="crm.SignupForm"),
             Entry(title=_("Consent wordings"), icon="contract", model="crm.ConsentWording"),
+            Entry(title=_("Import"), icon="upload_file", model="crm.Upload"),
             Entry(title=_("Jobs"), icon="hourglass_top", model="crm.Job"),
             Entry(title=_("Staff"), icon="badge", model="auth.User"),
             Entry(title=_("Roles"), icon="admin_panel_settings", model="auth.Group"),

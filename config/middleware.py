@@ -1,6 +1,7 @@
 """What holds for every request: health, size, and what a browser may do with the answer."""
 
 from collections.abc import Callable
+from typing import Any
 
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
@@ -35,18 +36,45 @@ def health(get_response: GetResponse) -> GetResponse:
 
 
 def request_size(get_response: GetResponse) -> GetResponse:
-    """Refuses a body larger than ``MAX_REQUEST_BYTES`` before a byte of it is read."""
+    """Refuses a body larger than the largest upload before a byte of it is read."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         announced = str(request.META.get("CONTENT_LENGTH") or "0")
         is_number = announced.isascii() and announced.isdecimal() and len(announced) < 20
-        if not is_number or int(announced) > settings.MAX_REQUEST_BYTES:
-            limit = settings.MAX_REQUEST_BYTES // (1024 * 1024)
-            message = _("That is too large: at most %(limit)d MB can be sent at once.") % {"limit": limit}
-            return HttpResponse(message, status=413, content_type="text/plain; charset=utf-8")
+        largest = max(settings.MAX_REQUEST_BYTES, settings.MAX_UPLOAD_BYTES)
+        if not is_number or int(announced) > largest:
+            return _too_large(largest if is_number else settings.MAX_REQUEST_BYTES)
         return get_response(request)
 
     return middleware
+
+
+class ViewSize:
+    """Refuses a body larger than ``MAX_REQUEST_BYTES`` before a byte of it is read, but for uploads.
+
+    A view takes larger ones if it has a function ``takes_uploads`` that says yes to the request, so that only people
+    who may import can make us read as much. Comes after authentication and before the check for forgery, which reads
+    the form.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        if int(request.META.get("CONTENT_LENGTH") or 0) <= settings.MAX_REQUEST_BYTES:
+            return None
+        takes_uploads = getattr(view, "takes_uploads", None)
+        return None if takes_uploads and takes_uploads(request) else _too_large(settings.MAX_REQUEST_BYTES)
+
+
+def _too_large(limit: int) -> HttpResponse:
+    message = _("That is too large: at most %(limit)d MB can be sent at once.") % {"limit": limit // (1024 * 1024)}
+    return HttpResponse(message, status=413, content_type="text/plain; charset=utf-8")
 
 
 def browser_headers(get_response: GetResponse) -> GetResponse:

@@ -8,7 +8,8 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import checks as checks  # registered by being imported
-        from crm import customer_attributes, outbox, receipts, tokens
+        from crm import customer_attributes, files, import_jobs, jobs, outbox, receipts, tokens
+        from crm.exporting import run as exporting
         from crm.models import ReceiptMail, ServiceMail
 
         customer_attributes.register_all()
@@ -20,3 +21,7 @@ class CrmConfig(AppConfig):
         tokens.register_part("products", _("Products"))
         tokens.register_part("receipts", _("Receipts"))
         tokens.register_part("activity", _("Wishlists, reviews and visits"))
+        files.make_room_for_uploads()
+        jobs.job("export", label=_("Export"))(exporting.run_export)
+        jobs.job("import", label=_("Import"))(import_jobs.run_import)
+        jobs.job("import-check", label=_("Dry run"))(import_jobs.run_check)

@@ -4,6 +4,7 @@ A folder of its own with an unguessable name holds what belongs together, so tha
 kept in the database is the path below MEDIA_ROOT.
 """
 
+import contextlib
 import re
 import secrets
 import shutil
@@ -25,6 +26,12 @@ def make_folder() -> str:
     full.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     full.mkdir(mode=0o700)
     return path
+
+
+def make_room_for_uploads() -> None:
+    """Make the folder in which large uploads arrive. Where it can't be made, only uploads fail, and say so."""
+    with contextlib.suppress(OSError):
+        Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def full_path(stored: str) -> Path:

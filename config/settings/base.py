@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "config.middleware.ViewSize",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -107,6 +108,8 @@ STATICFILES_DIRS: list[Any] = [
 STATICFILES_DIRS = [d for d in STATICFILES_DIRS if Path(d[1] if isinstance(d, tuple) else d).is_dir()]
 MEDIA_URL = "media/"
 MEDIA_ROOT = DATA_DIR / "media"
+# Large uploads go to the disk that they stay on, not to /tmp, which may be memory.
+FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 
 # The database is the truth, the broker is a bell (DESIGN, promise 8).
 CELERY_TASK_ACKS_LATE = False

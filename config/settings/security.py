@@ -44,8 +44,11 @@ PERMISSIONS_POLICY = ", ".join(
 )
 
 # Larger requests are refused before they are read; Django's own limit is for what it would hold in memory.
-MAX_REQUEST_BYTES = env.number("REGULARS_MAX_UPLOAD_MB", 20) * 1024 * 1024
+MAX_REQUEST_BYTES = 20 * 1024 * 1024
+# Files to import, for logged-in people who may import; they go to the disk as they come.
+MAX_UPLOAD_BYTES = env.number("REGULARS_MAX_UPLOAD_MB", 200) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000  # a page of rows to mend has a field a cell
 
 # docs/decisions/content-security-policy.md tells why there are two.
 CONTENT_SECURITY_POLICY: dict[str, Any] = {

@@ -1,5 +1,5 @@
 """The records in the back office, one module a subject."""
 
-from crm.admin import asking, catalogue, customers, facts, jobs, mails, staff
+from crm.admin import asking, catalogue, customers, facts, jobs, mails, staff, uploads
 
-__all__ = ["asking", "catalogue", "customers", "facts", "jobs", "mails", "staff"]
+__all__ = ["asking", "catalogue", "customers", "facts", "jobs", "mails", "staff", "uploads"]

@@ -1,9 +1,7 @@
 """Jobs in the back office: the list, and a page each that follows the work while it goes on."""
 
-from datetime import datetime, timedelta
 from typing import Any, cast
 
-from babel.dates import format_timedelta
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -22,7 +20,7 @@ from crm import files, jobs
 from crm.admin.base import FactAdmin
 from crm.admin.exporting import export_view
 from crm.models import Job
-from crm.templatetags.regulars import locale
+from crm.views.jobs import job_context, percent_of, time_of
 
 Status = Job.Status
 FILES = {"result": "file", "errors": "error_file"}
@@ -131,39 +129,6 @@ class JobAdmin(FactAdmin):
         if not files.exists(stored):
             raise Http404(_t("This file was removed."))
         return files.serve(stored, name=stored.rpartition("/")[2])
-
-
-def job_context(job: Job, *, now: datetime) -> dict[str, Any]:
-    """What ``jobs/_progress.html`` shows."""
-    return {
-        "job": job,
-        "percent": percent_of(job),
-        "remaining": remaining(job, now=now),
-        "took": time_of(job, now=now),
-        "is_cancelling": job.status == Status.RUNNING and job.cancel_asked_at is not None,
-        "has_file": files.exists(job.file),
-        "has_error_file": files.exists(job.error_file),
-        "files_removed": job.status == Status.DONE and bool(job.result.get("file")) and not job.file,
-    }
-
-
-def percent_of(job: Job) -> int:
-    return min(100, 100 * job.done // job.total) if job.total else 0
-
-
-def remaining(job: Job, *, now: datetime) -> str:
-    """About how long it will take still, once there is something to reckon from; in one unit."""
-    if job.status != Status.RUNNING or not job.started_at or job.done * 20 < job.total or not job.done:
-        return ""
-    left = (now - job.started_at) * (max(0, job.total - job.done) / job.done)
-    return format_timedelta(left, threshold=1.2, locale=locale()) if left > timedelta(seconds=2) else ""
-
-
-def time_of(job: Job, *, now: datetime) -> str:
-    """How long it has worked."""
-    if not job.started_at:
-        return ""
-    return format_timedelta((job.finished_at or now) - job.started_at, threshold=1.2, locale=locale())
 
 
 def safe_next(request: HttpRequest) -> str:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from crm import jobs
 from crm.exporting.declared import EXPORTS, SCREENS, Export
@@ -50,8 +50,8 @@ def start(*, export: Export, screen: str, query: str, form: str, by: User) -> Jo
     return jobs.start_job(kind="export", title=title, by=by, export=export.name, screen=screen, query=query, form=form)
 
 
-@jobs.job("export", label=gettext_lazy("Export"))
 def run_export(work: jobs.Work) -> None:
+    """What the job does."""
     export, form = EXPORTS[work.params["export"]], FORMATS[work.params["form"]]
     user = work.job.created_by
     try:

@@ -1,5 +1,6 @@
 """What a dry run shows: some of what would be created, changed and refused, and what would be created beside."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,12 +31,13 @@ class Samples:
     def take_created(self, cursor: Any, query: str, params: dict[str, Any]) -> None:
         """``query`` gives (row, values as JSON), in order."""
         cursor.execute(f"{query} LIMIT {SHOWN}", params)
-        self.created = [{"row": row, "values": _filled(values)} for row, values in cursor.fetchall()]
+        self.created = [{"row": row, "values": _filled(_read(values))} for row, values in cursor.fetchall()]
 
     def take_updated(self, cursor: Any, query: str, params: dict[str, Any]) -> None:
         """``query`` gives (row, key, values before, values after), in order; only what differs is kept."""
         cursor.execute(f"{query} LIMIT {SHOWN}", params)
-        for row, key, before, after in cursor.fetchall():
+        for row, key, was, becomes in cursor.fetchall():
+            before, after = _read(was), _read(becomes)
             changes = {
                 name: [_plain(before.get(name)), _plain(value)]
                 for name, value in after.items()
@@ -66,6 +68,12 @@ class Samples:
                 known["changes"] |= changes
                 return
         self.updated.append({"row": row, "key": key, "changes": changes})
+
+
+def _read(values: Any) -> dict[str, Any]:
+    """JSON as the connection gives it: Django leaves it as text."""
+    found: dict[str, Any] = json.loads(values) if isinstance(values, str) else values
+    return found
 
 
 def _plain(value: Any) -> Any:
