@@ -25,7 +25,7 @@ CUSTOMERS: dict[Scale, int] = {"small": 50_000, "full": 1_000_000}
 SEARCHES = 300
 MOST_TIMES = 20.0
 MOST_MISTYPED_MS = 100
-COMMON = ("ma", "an", "iv", "a.", "maria", "anna", "iva", "mar", "ber")
+COMMON = ("ma", "an", "iv", "a.o", "maria", "anna", "iva", "mar", "ber")
 COMMON_TOGETHER = (
     "anna i",
     "maria b",
@@ -99,9 +99,10 @@ class _Drawn:
         one_word = [people.slip(self.chance, words[-1]) for words in named]
         together = [f"{words[0]} {people.slip(self.chance, words[-1])}" for words in named]
         twice = [f"{people.slip(self.chance, words[-1])} {people.slip(self.chance, words[0])}" for words in named]
-        others = [people.slip(self.chance, text) for one in self.customers for text in (one.email, one.phone) if text]
+        mailboxes = [people.slip(self.chance, one.email) for one in self.customers if one.email]
+        phones = [people.slip(self.chance, one.phone, "0123456789") for one in self.customers if one.phone]
         return {
-            "mistyped": self._some([*one_word, *together, *twice, *others]),
+            "mistyped": self._some([*one_word, *together, *twice, *mailboxes, *phones]),
             "what nobody has": list(NOTHING),
         }
 

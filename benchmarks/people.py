@@ -99,10 +99,10 @@ def people(count: int, *, seed: int = 7) -> Iterator[list[str]]:
         ]
 
 
-def slip(chance: random.Random, word: str) -> str:
+def slip(chance: random.Random, word: str, letters: str = "abcdefghijklmnoprstuvz") -> str:
     """The word with one letter wrong, missing, too much or swapped with the next."""
     at = chance.randrange(len(word))
-    letter = chance.choice("abcdefghijklmnoprstuvz")
+    letter = chance.choice(letters)
     return chance.choice(
         (
             word[:at] + word[at + 1 :],

@@ -32,13 +32,16 @@ MIN_END = 4
 MIN_SLIP = 5
 """Of shorter numbers too many are but one slip away."""
 
+FEW = 3
+"""With so many found under a word as it was typed, it was not mistyped; two words together are enough to find one."""
+
 MOST_WORDS = 6
 MOST_LOOKED_AT = 300
 """Of more people with the same postcode, or the same end of a phone, those who come first in the index are ranked."""
 
 _BETWEEN_DIGITS = re.compile(r"[ +()./-]+")
 
-Way = tuple[int, str, str, list[str]]
+Way = tuple[int | str, str, str, list[str]]
 """A rank (less is better), what is joined, a condition with an index of its own, and its values."""
 
 
@@ -72,27 +75,27 @@ def look_up(*, text: str, limit: int = 10) -> Found:
 
     A whole number or address names its customers, all of them where two share it, and nobody else. Otherwise come
     those with such a name (in any order, its words begun), such an end of a phone or number, such a postcode or
-    beginning of an address; where those are fewer than ``limit``, also those that are written almost so. Accents,
-    case and script do not matter.
+    beginning of an address; where there are none, or few with the one word that was typed, also those that are written
+    almost so. Accents, case and script do not matter.
     """
     written = clean(text)[:200]
     if exact := _exactly(written, limit):
         return Found(customers=exact, exact=True)
     found = Ranking(limit)
-    words = typed_words(written)[:MOST_WORDS]
+    words = list(dict.fromkeys(typed_words(written)))[:MOST_WORDS]
     codes = [chunk for chunk in written.split() if "@" in chunk or any(char.isdigit() for char in chunk)]
     if sum(map(len, words)) < MIN_LETTERS:
         return Found(customers=[], exact=False)
     if codes:
         besides = typed_words(" ".join(chunk for chunk in written.split() if chunk not in codes))[:MOST_WORDS]
         if "@" not in written:
-            name_search.begun(found, written, words)
+            name_search.begun(found, written, words, together=True)
         _by_codes(found, codes, besides)
     else:
         name_search.begun(found, written, words)
         if found.wanted and " " not in written:
             _by_codes(found, [written], [])
-        if found.wanted:
+        if len(found.ids) < (FEW if len(words) == 1 else 1):
             name_search.mistyped(found, words)
     return Found(customers=_in_order(found.ids), exact=False)
 
@@ -162,10 +165,11 @@ def _number_ways(code: str) -> list[Way]:
             (1, card, "card.number LIKE %s AND card.status = 'active'", [f"{_escaped(code)}%"]),
             (2, "", "reverse(number) LIKE %s", [f"{_escaped(code[::-1])}%"]),
         ]
-    for key in postcode_keys(code):
+    for key in postcode_keys(code):  # letters and digits alone
         if any(char.isdigit() for char in key):
-            ways.append((3, "", "postcode_key = %s AND postcode_key <> ''", [key]))
-            ways.append((4, "", "postcode_key LIKE %s AND postcode_key <> ''", [f"{key}%"]))
+            ways.append(
+                (f"4 - (postcode_key = '{key}')::int", "", "postcode_key LIKE %s AND postcode_key <> ''", [f"{key}%"])
+            )
     return ways
 
 
@@ -189,25 +193,27 @@ def _of_slips(code: str, limit: int) -> list[int]:
     """Those whose number, phone or address is one slip away from what was typed as a whole."""
     if len(code) < MIN_SLIP or not any(char.isdigit() or char == "@" for char in code):
         return []
-    ways: list[tuple[str, list[str]]] = []
     if "@" in code:
-        ways.append(
-            ("SELECT id FROM crm_customer WHERE email_key = ANY (%s) AND email_key <> ''", [addresses.email_key(code)])
-        )
+        letters = string.ascii_lowercase + string.digits + "._-@"
+        ways = [("crm_customer ON email_key = slip AND email_key <> ''", "id", [addresses.email_key(code)])]
     else:
+        letters = string.digits
+        active = "crm_loyaltycard AS card ON card.number = slip AND status = 'active'"
+        ways = [
+            ("crm_customer ON number = slip", "id", [code, code.upper()]),
+            (active, "customer_id", [code]),
+        ]
         digits = _BETWEEN_DIGITS.sub("", code)
         if digits.isdigit() and len(digits) >= MIN_PHONE_DIGITS:
             phones = [f"+{digits}", f"+{_calling_code()}{digits.lstrip('0')}", addresses.phone_key(code)]
-            ways.append(("SELECT id FROM crm_customer WHERE phone_key = ANY (%s) AND phone_key <> ''", phones))
-        ways.append(("SELECT id FROM crm_customer WHERE number = ANY (%s)", [code, code.upper()]))
-        card = "SELECT customer_id FROM crm_loyaltycard WHERE number = ANY (%s) AND status = 'active'"
-        ways.append((card, [code]))
-    letters = string.ascii_lowercase + string.digits + "._-@" if "@" in code else string.digits
-    slips = [sorted(set().union(*(name_search.slips(form, letters) for form in forms))) for _way, forms in ways]
+            ways.append(("crm_customer ON phone_key = slip AND phone_key <> ''", "id", phones))
+    slips = [list(set().union(*(name_search.slips(form, letters) for form in forms))) for *_way, forms in ways]
+    found = " UNION ".join(f"SELECT {id_} FROM unnest(%s::text[]) AS slip JOIN {table}" for table, id_, _forms in ways)
     with connection.cursor() as cursor:
+        # Where the planner thinks a slip common it would walk all names in their order: this one has no index to walk.
         cursor.execute(
-            f"SELECT id FROM crm_customer WHERE id IN ({' UNION '.join(way for way, _forms in ways)}) "
-            "AND merged_into_id IS NULL AND erased_at IS NULL ORDER BY name_key, id LIMIT %s",
+            f"SELECT id FROM crm_customer WHERE id IN ({found}) AND merged_into_id IS NULL AND erased_at IS NULL "
+            "ORDER BY name_key || ''::bytea, id LIMIT %s",
             [*slips, limit],
         )
         return [row[0] for row in cursor.fetchall()]

@@ -79,8 +79,11 @@ class Ranking:
             self.ids.setdefault(pk)
 
 
-def begun(found: Ranking, written: str, words: Sequence[str]) -> None:
-    """Those in whose names each of the words begins a word: whole names first, then whole words, then the others."""
+def begun(found: Ranking, written: str, words: Sequence[str], *, together: bool = False) -> None:
+    """Those in whose names each of the words begins a word: whole names first, then whole words, then the others.
+
+    ``together`` asks only for names in which the words stand side by side.
+    """
     spellings = _spellings(written, words)
     prefixes = [
         " ".join(order)[:LONGEST_KEY]
@@ -88,7 +91,7 @@ def begun(found: Ranking, written: str, words: Sequence[str]) -> None:
         for order in (itertools.permutations(spelling) if len(words) <= MOST_ORDERED else [spelling])
     ]
     found.add(_ranked(_rows(_RANGES, _until(prefixes, "~"), 3 * found.limit), spellings))
-    if found.wanted and len(words) > 1:
+    if found.wanted and len(words) > 1 and not together:
         for spelling in spellings:
             found.add(_ranked(_having_all(spelling, 2 * found.limit), [spelling]))
 
