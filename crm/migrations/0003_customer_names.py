@@ -22,10 +22,11 @@ CREATE FUNCTION crm_name_sound(word text) RETURNS text LANGUAGE sql IMMUTABLE ST
 $$
 """
 
+# Neither STRICT nor with a DISTINCT: so it is read into the query that calls it, which is six times as fast.
 KEYS = """
-CREATE FUNCTION crm_name_keys(name_words text) RETURNS SETOF text LANGUAGE sql IMMUTABLE STRICT ROWS 3 AS $$
-    SELECT DISTINCT rtrim(left(array_to_string(words[n:] || words[:n - 1], ' '), 120))
-      FROM string_to_array(name_words, ' ') AS words, generate_series(1, cardinality(words)) AS n
+CREATE FUNCTION crm_name_keys(name_words text) RETURNS SETOF text LANGUAGE sql IMMUTABLE ROWS 3 AS $$
+    SELECT rtrim(left(array_to_string(words[n:] || words[:n - 1], ' '), 120))
+      FROM string_to_array(name_words, ' ') AS words, generate_subscripts(words, 1) AS n
 $$
 """
 
@@ -66,7 +67,7 @@ BEGIN
     INSERT INTO crm_customername (key, customer_id)
     SELECT key, id FROM added, crm_name_keys(name_words) AS key
      WHERE name_words <> '' AND merged_into_id IS NULL AND erased_at IS NULL
-     ORDER BY key COLLATE "C", id;
+     ORDER BY key COLLATE "C", id ON CONFLICT DO NOTHING;
     PERFORM crm_add_name_words(array(
         SELECT DISTINCT word FROM added, unnest(string_to_array(name_words, ' ')) AS word
          WHERE name_words <> '' AND merged_into_id IS NULL AND erased_at IS NULL));
@@ -103,7 +104,8 @@ BEGIN
      USING (SELECT key, id {_RENAMED}, crm_name_keys(was) AS key WHERE was <> now) AS gone
      WHERE known.key = gone.key AND known.customer_id = gone.id;
     INSERT INTO crm_customername (key, customer_id)
-    SELECT key, id {_RENAMED}, crm_name_keys(now) AS key WHERE was <> now ORDER BY key COLLATE "C", id;
+    SELECT key, id {_RENAMED}, crm_name_keys(now) AS key WHERE was <> now ORDER BY key COLLATE "C", id
+        ON CONFLICT DO NOTHING;
     PERFORM crm_add_name_words(array(
         SELECT DISTINCT word {_RENAMED}, unnest(string_to_array(now, ' ')) AS word WHERE was <> now));
     PERFORM crm_drop_name_words(array(
