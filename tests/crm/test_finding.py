@@ -198,7 +198,8 @@ def test_a_common_beginning_reads_no_more_than_its_answer(text: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO crm_customer (number, first_name, last_name, name_words, phone_key, email_key) "
-            "SELECT 'N' || n, 'Maria', 'Ozola', 'maria ' || translate(n::text, '0123456789', 'abcdefghij'), '+3712' || n || '0147', 'maria.o' || n || '@e.com' "
+            "SELECT 'N' || n, 'Maria', 'Ozola', 'maria ' || translate(n::text, '0123456789', 'abcdefghij'), "
+            "'+3712' || n || '0147', 'maria.o' || n || '@e.com' "
             "FROM generate_series(10000, 50000) AS n"
         )
         cursor.execute("ANALYZE crm_customer, crm_customername")
