@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Sum
+from django.utils.translation import gettext as _
 
 from crm import loyalty, money, receipts, wordings
 from crm.models import (
@@ -94,6 +95,16 @@ def customer(one: Customer) -> dict[str, Any]:
         .values_list("category__name", flat=True)[:USUALLY]
     )
     return {"person": people([one])[0], "usually": list(usually), "is_member": _is_member(one)}
+
+
+def card_hint(number: str) -> str:
+    """What to tell whoever scanned a lost card that was replaced; blank for any other."""
+    new = loyalty.replacement_of(clean(number).replace(" ", ""))
+    if new is None:
+        return ""
+    return _("This card was reported lost and replaced by %(card)s. Points go to the new one.") % {
+        "card": _tail(new.number)
+    }
 
 
 def _is_member(one: Customer) -> bool:

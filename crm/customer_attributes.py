@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.attributes import Attribute, Group, Scope, TimeEffect, Type, register
+from crm.loyalty.attribute import TIER
 from crm.models import Channel, Gender
 from crm.sources import Anniversary, Column, Counted, DaysSince, Stages, YearsSince, days_before, text, words
 
@@ -191,4 +192,4 @@ HOW = (
 
 
 def register_all() -> None:
-    register(*WHO, *HOW)
+    register(*WHO, *HOW, TIER)

@@ -7,13 +7,13 @@ costs as little as a rare one. Mistyped words are looked for only where too few 
 import itertools
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import phonenumbers
 from django.conf import settings
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from crm import addresses, name_search
 from crm.models import Customer, LoyaltyCard
@@ -101,14 +101,21 @@ def look_up(*, text: str, limit: int = 10) -> Found:
 
 
 def by_card(*, number: str) -> list[Customer]:
-    """Who holds this card in use, or has this customer number: what a scanner reads off a card."""
+    """Who holds this card (or held it, and got another for it), or has this customer number: what a scanner reads."""
     squeezed = clean(number)[:100].replace(" ", "")
     if not squeezed:
         return []
-    cards = LoyaltyCard.objects.filter(number=squeezed, status=LoyaltyCard.Status.ACTIVE).order_by()
+    cards = _cards([squeezed])
     numbers = Customer.objects.filter(number=squeezed).order_by()
     ids = cards.values_list("customer").union(numbers.values_list("pk"))
     return list(live().filter(pk__in=[row[0] for row in ids]))
+
+
+def _cards(numbers: Collection[str]) -> QuerySet[LoyaltyCard]:
+    """Cards in use with these numbers, and lost ones that were replaced while their owner has another in use."""
+    in_use = LoyaltyCard.objects.filter(customer=OuterRef("customer"), status=LoyaltyCard.Status.ACTIVE)
+    found = Q(status=LoyaltyCard.Status.ACTIVE) | Q(Exists(in_use), replaced_by__isnull=False)
+    return LoyaltyCard.objects.filter(found, number__in=numbers).order_by()
 
 
 def _exactly(written: str, limit: int) -> list[Customer]:
@@ -116,7 +123,7 @@ def _exactly(written: str, limit: int) -> list[Customer]:
     squeezed = written.replace(" ", "")
     if not squeezed:
         return []
-    cards = LoyaltyCard.objects.filter(number__in={written, squeezed}, status=LoyaltyCard.Status.ACTIVE).order_by()
+    cards = _cards({written, squeezed})
     ways = [Customer.objects.filter(number__in={written, squeezed})]
     if "@" in squeezed:
         ways.append(Customer.objects.filter(email_key=addresses.email_key(squeezed)))

@@ -19,7 +19,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from crm import bell, consents, customers, holds, marks, merge_fields, profiles, turns
+from crm import bell, consents, customers, holds, loyalty, marks, merge_fields, profiles, turns
+from crm.days import shop_day
 from crm.merge_fields import Choices
 from crm.models import Customer, DuplicatePair, Merge
 
@@ -120,6 +121,7 @@ def merge_customers(
         Customer.objects.filter(pk=gone.pk).update(merged_into=into)
         _settle_pair(into, gone, by, now)
         _count_again(into, gone)
+        loyalty.award_tiers(today=shop_day(now), customer_ids=[into.pk])
     merged.merged_into = into
     return merge
 

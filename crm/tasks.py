@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from crm import bell, jobs, outbox
+from crm import bell, jobs, loyalty, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -30,3 +30,10 @@ def clean_up_jobs() -> None:
     """Remove files whose time has passed."""
     if cleared := jobs.clean_up(now=timezone.now()):
         logger.info("Files of old jobs and uploads: %d cleared.", cleared)
+
+
+@shared_task(ignore_result=True)
+def see_to_loyalty_day() -> None:
+    """What a new day of the shop brings to the programme: expiries, birthdays, tiers; nothing where it was seen to."""
+    if done := loyalty.see_to_day(now=timezone.now()):
+        logger.info("Loyalty: %s", done)

@@ -135,6 +135,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "receipts-by-mail": {"task": "crm.tasks.mail_receipts", "schedule": 15.0, "options": {"expires": 15}},
     "jobs": {"task": "crm.tasks.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
+    # Asked every few minutes, done once on each of the shop's days; a day of downtime is caught up with.
+    "loyalty-day": {"task": "crm.tasks.see_to_loyalty_day", "schedule": 300.0, "options": {"expires": 300}},
     "old-files": {"task": "crm.tasks.clean_up_jobs", "schedule": 3600.0, "options": {"expires": 3600}},
     "campaigns": {"task": "campaigns.tasks.dispatch", "schedule": 3.0, "options": {"expires": 3}},
     "segments-follow-the-facts": {"task": "segments.tasks.refresh_marked", "schedule": 2.0, "options": {"expires": 10}},

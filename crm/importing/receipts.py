@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from crm import profiles
+from crm import loyalty, profiles, returned
+from crm.days import shop_day
 from crm.importing import amounts, cells, erased, receipts_sql
 from crm.importing.bulk import filling
 from crm.importing.cells import remembered
@@ -22,6 +23,7 @@ from crm.importing.reading import FileRefused
 from crm.importing.receipts_columns import receipt_columns
 from crm.importing.shop import create_categories, create_customers, create_products, create_stores, mark_selected
 from crm.importing.staging import Encode
+from crm.models import Receipt
 
 DEFAULT_STORE = "main"
 """The store of receipts that name none."""
@@ -133,6 +135,7 @@ class ReceiptImporter(Importer):
             for table in _FILLED[:2]:
                 cursor.execute(f"ANALYZE {table}")  # else the planner still takes them for what they were
             profiles.apply_selected_receipts(query="SELECT id FROM import_new")
+        self._settle_points(cursor)
         mark_selected(cursor, receipts_sql.AFFECTED)
         cursor.execute(receipts_sql.COUNT)
         created, unchanged, refused, without_receipt = cursor.fetchone()
@@ -142,6 +145,15 @@ class ReceiptImporter(Importer):
             refused=refused,
             extra={"returns_without_receipt": without_receipt},
         )
+
+    def _settle_points(self, cursor: Any) -> None:
+        """Tiers that the file's customers reached, and points of sales taken back (only claimed ones have any)."""
+        loyalty.award_tiers(today=shop_day(self.now), query=receipts_sql.AFFECTED)
+        cursor.execute(receipts_sql.RETURNS_OF_EARNED)
+        taken_back = cursor.fetchall()
+        receipts = Receipt.objects.in_bulk([pk for pair in taken_back for pk in pair])
+        for sale, cause in taken_back:
+            returned.settle_points(sale=receipts[sale], cause=receipts[cause], by=None, now=self.now)
 
 
 def _in_parts(positions: dict[str, int]) -> tuple[list[str], list[str]]:

@@ -171,6 +171,23 @@ _RETURNS_OF_KNOWN = """
        AND original.external_id = new.returns_receipt_id
 """
 
+# Points follow what comes back of a sale that earned any: nobody else may take it back meanwhile.
+_HOLD_ORIGINALS = """
+    SELECT FROM crm_receipt
+     WHERE id IN (SELECT returns_id FROM import_new)
+       AND EXISTS (SELECT FROM crm_loyaltyentry AS entry WHERE entry.receipt_id = crm_receipt.id)
+     ORDER BY id
+       FOR NO KEY UPDATE
+"""
+
+RETURNS_OF_EARNED = """
+    SELECT returns_id, max(id) FROM import_new AS new
+     WHERE returns_id IS NOT NULL
+       AND EXISTS (SELECT FROM crm_loyaltyentry AS entry WHERE entry.receipt_id = new.returns_id)
+     GROUP BY returns_id
+     ORDER BY returns_id
+"""
+
 _RETURNS_OF_NEW = """
     UPDATE import_new AS new SET returns_id = original.id
       FROM import_new AS original
@@ -203,6 +220,7 @@ INSERT = (
     _CUSTOMERS,
     "ANALYZE import_customer",
     _RETURNS_OF_KNOWN,
+    _HOLD_ORIGINALS,
     _RETURNS_OF_NEW,
     _INSERT_RECEIPTS,
     _INSERT_LINES,

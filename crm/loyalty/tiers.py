@@ -54,6 +54,8 @@ def award_tiers(*, today: date, query: str = "", customer_ids: Sequence[int] | N
     Everybody's where neither says whom. One statement, to be called after imports and merges and once a night; asking
     again adds nothing. Returns how many were given; whoever got one is marked as changed.
     """
+    if not Tier.objects.exists():
+        return 0
     whom, params = "true", {"today": today, **_usual_terms()}
     if query:
         whom = f"id IN ({query})"
@@ -79,8 +81,8 @@ def tiers_of(*, customer_ids: Sequence[int], today: date) -> dict[int, Tier]:
     running = (
         TierAward.objects.filter(customer__in=customer_ids, reached_on__lte=today, ends_on__gte=today)
         .select_related("tier")
-        .order_by("customer", "-tier__spend_minor")
-        .distinct("customer")
+        .order_by("customer_id", "-tier__spend_minor")
+        .distinct("customer_id")
     )
     return {award.customer_id: award.tier for award in running}
 

@@ -70,7 +70,8 @@ def scan(request: HttpRequest) -> HttpResponse:
     if request.user.has_perm(LOOK_UP):
         card_holders = customers.by_card(number=text)
         if len(card_holders) == 1:
-            return JsonResponse({"customer": card_holders[0].pk})
+            hint = counter.card_hint(text)
+            return JsonResponse({"customer": card_holders[0].pk} | ({"hint": hint} if hint else {}))
     found = products.look_up(text=text, limit=2)
     if len(found.products) == 1:
         return JsonResponse({"product": counter.product(found.products[0])})

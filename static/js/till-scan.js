@@ -55,7 +55,10 @@ async function take(code, quantity) {
     return alertWith(words.offlineLookUp);
   }
   if (found.product) return addProduct(found.product, quantity);
-  if (found.customer) return chooseCustomer(found.customer);
+  if (found.customer) {
+    await chooseCustomer(found.customer);
+    return found.hint && alertWith(found.hint);
+  }
   giveBack(code);
   if (found.many) {
     htmx.trigger(scan, "input");
