@@ -43,6 +43,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(title=_("Loyalty cards"), icon="loyalty", model="crm.LoyaltyCard"),
             Entry(title=_("Consents"), icon="handshake", model="crm.Consent"),
             Entry(title=_("Suppressed addresses"), icon="block", model="crm.Suppression"),
+            Entry(title=_("Customers ask"), icon="contact_support", model="crm.DataRequest"),
         ],
     ),
     (
@@ -79,6 +80,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(title=_("Staff"), icon="badge", model="auth.User"),
             Entry(title=_("Roles"), icon="admin_panel_settings", model="auth.Group"),
             Entry(title=_("API keys"), icon="key", model="crm.ApiToken"),
+            Entry(title=_("Looks at personal data"), icon="visibility", model="crm.AuditEntry"),
         ],
     ),
 ]

@@ -14,12 +14,17 @@ from django.utils.translation import ngettext
 
 from campaigns.models import Campaign
 from campaigns.statistics import Standing
+from crm import data_requests
+from crm.days import shop_day
 from crm.models import Job
 from crm.templatetags.regulars import count
 from personas.models import Persona
 from segments import statistics as segment_statistics
 from segments.models import Segment
 from segments.statistics import Growth
+
+REQUEST_DAYS = 10
+"""So many days before its last one, a customer's request is worth a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,7 @@ def things(request: HttpRequest, *, now: datetime, segments: list[Growth], campa
     found: list[Thing] = []
     if user.has_perm("campaigns.view_campaign"):
         found += _stuck_campaigns(campaigns)
+    found += _requests(user, now)
     found += _broken_rules(user)
     if user.has_perm("crm.view_job"):
         found += _failed_jobs(now)
@@ -244,6 +250,33 @@ def _unheard(user: Any) -> list[Thing]:
             )
         )
     return found
+
+
+def _requests(user: Any, now: datetime) -> list[Thing]:
+    """What customers asked about their data and is due within days: the law gives a month."""
+    if not user.has_perm("crm.change_datarequest"):
+        return []
+    today = shop_day(now)
+    due = list(data_requests.open_requests().filter(due_on__lte=today + timedelta(days=REQUEST_DAYS)))
+    if not due:
+        return []
+    late = due[0].due_on < today
+    return [
+        Thing(
+            icon="contact_support",
+            title=ngettext(
+                "%(number)d customer waits for an answer", "%(number)d customers wait for an answer", len(due)
+            )
+            % {"number": len(due)},
+            why=(_("It was due on %(day)s.") if late else _("It is due on %(day)s at the latest."))
+            % {"day": formats.date_format(due[0].due_on)},
+            do=_("Answer"),
+            link=reverse("admin:crm_datarequest_change", args=[due[0].pk])
+            if len(due) == 1
+            else reverse("admin:crm_datarequest_changelist"),
+            tone="bad" if late else "warm",
+        )
+    ]
 
 
 def _failed_jobs(now: datetime) -> list[Thing]:

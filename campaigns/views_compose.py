@@ -36,6 +36,7 @@ from campaigns.pages import (
 )
 from campaigns.placeholders import CATALOGUE
 from campaigns.rendering import MessageError
+from crm import audit
 from crm.customers import search
 from crm.models import Customer, Shop
 from segments.models import Membership
@@ -186,6 +187,9 @@ def audience_step(request: HttpRequest, campaign: Campaign, step: str) -> HttpRe
         except ValueError as error:
             raise Http404 from error
         transaction.set_rollback(True)
+    audit.searched(
+        what="campaign audience", count=len(found), request=request, detail=f"campaign {campaign.pk}, {step}"
+    )
     return render(request, "campaigns/_faces.html", {"faces": found, "step": step})
 
 
@@ -228,6 +232,8 @@ def preview(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     what.is_valid()
     variant = what.instance
     customer = _chosen(request, campaign)
+    if customer:
+        audit.looked(customer=customer, what="campaign preview", request=request)
     theme = "dark" if request.POST.get("theme") == "dark" else "light"
     try:
         context = preview_context(request, variant=variant, customer=customer, theme=theme)
@@ -309,6 +315,7 @@ def people(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     if not may_see_customers(request):
         raise PermissionDenied
     found = search(text=request.GET.get("q", ""), limit=6)
+    audit.searched(what="campaign preview: choice", count=len(found), request=request)
     return render(request, "campaigns/_people.html", {"people": found, "q": request.GET.get("q", "")})
 
 

@@ -24,6 +24,7 @@ from campaigns.forms import ScheduleForm
 from campaigns.models import Campaign
 from campaigns.pages import address_of, campaign_page, may_launch, page, posted_ids
 from campaigns.rendering import MessageError
+from crm import audit
 from crm.templatetags.regulars import count, locale
 
 Status = Campaign.Status
@@ -51,6 +52,7 @@ def _launch_page(request: HttpRequest, campaign: Campaign, form: ScheduleForm) -
             except MessageError as error:
                 subject = str(error)
             recipients.append((face, subject))
+    audit.searched(what="campaign launch", count=len(recipients), request=request, detail=f"campaign {campaign.pk}")
     return page(
         request,
         "launch.html",
@@ -160,16 +162,23 @@ UNCLEAR_SHOWN = 100
 
 def progress_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     now = timezone.now()
-    unclear = states.undecided(campaign=campaign, now=now).select_related("customer").order_by("id")
+    unclear = states.undecided(campaign=campaign, now=now).select_related("customer").order_by("id")[:UNCLEAR_SHOWN]
     pace = progress(campaign=campaign, now=now)
     found = books(campaign=campaign, now=now)
+    if "HX-Request" not in request.headers:  # a page that refreshes itself is one look
+        audit.searched(
+            what="campaign: unclear messages",
+            count=len(unclear),
+            request=request,
+            detail=f"campaign {campaign.pk}",
+        )
     return {
         "campaign": campaign,
         "books": found,
         "settled": found.audience - found.to_go,
         "progress": pace,
         "remaining": _remaining(pace.seconds_left),
-        "unclear": list(unclear[:UNCLEAR_SHOWN]),
+        "unclear": list(unclear),
         "may_launch": may_launch(request),
     }
 

@@ -8,7 +8,7 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import checks as checks  # registered by being imported
-        from crm import customer_attributes, files, import_jobs, jobs, outbox, receipts, tokens
+        from crm import customer_attributes, files, import_jobs, jobs, outbox, privacy_jobs, receipts, tokens
         from crm.exporting import run as exporting
         from crm.models import ReceiptMail, ServiceMail
 
@@ -25,3 +25,5 @@ class CrmConfig(AppConfig):
         jobs.job("export", label=_("Export"))(exporting.run_export)
         jobs.job("import", label=_("Import"))(import_jobs.run_import)
         jobs.job("import-check", label=_("Dry run"))(import_jobs.run_check)
+        jobs.job("copy", label=_("Copy of a customer's data"))(privacy_jobs.make_copy)
+        jobs.job("erase", label=_("Erasure"))(privacy_jobs.erase)

@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 
 from crm import audit, bell, forgotten, marks, mentions, profiles
 from crm.finding import survivor
-from crm.models import Customer, ErasedIdentity
+from crm.models import Customer, DataRequest, ErasedIdentity
 from crm.person import ROOMS, whole_person
 from crm.retention import Rule, empty, fields_of, rules
 from crm.turns import MERGING_ALONE
@@ -155,6 +155,9 @@ def erase_customer(*, customer: Customer, by: User | None, now: datetime) -> Era
             _carry_out(rule, found, ids, now)
         for rule, keys in alone.items():
             _delete(rule.model, keys)
+        DataRequest.objects.filter(customer__in=ids, status=DataRequest.Status.OPEN).update(
+            status=DataRequest.Status.DONE, decided_at=now, decided_by=by
+        )
         files = mentions.remove_from_jobs(traces)
         marks.mark_customers(customer_ids=ids)
         audit.noted(customer_id=root.pk, what="erasure", by=by)

@@ -7,11 +7,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from crm import addresses, customers
-from crm.models import Customer, Product, SalesChannel, Store
+from crm import addresses, customers, data_requests
+from crm.models import Customer, DataRequest, Product, SalesChannel, Store
 from crm.sales import MAX_LINES, Sale, SaleLine, SaleRefused
 
 PAYMENTS = {"card", "cash"}
@@ -121,4 +122,52 @@ def new_customer(form: CustomerForm, *, now: datetime) -> Customer:
         email=data["email"],
         phone=data["phone"],
         source="till",
+    )
+
+
+class RequestForm(forms.Form):
+    """“Customer asks...”: what, how it is known who asks, and where the answer goes."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+    kind = forms.ChoiceField(choices=DataRequest.Kind, widget=forms.RadioSelect)
+    identity = forms.CharField(max_length=200, required=False)
+    note = forms.CharField(max_length=2000, required=False, widget=forms.Textarea)
+    reply_to = forms.CharField(max_length=320, required=False)
+    through = forms.ChoiceField(choices=DataRequest.Through, required=False)
+
+    def clean_reply_to(self) -> str:
+        return addresses.clean_email(self.cleaned_data["reply_to"])
+
+
+class CorrectionForm(forms.ModelForm):
+    """What a customer may have corrected; only what was changed counts."""
+
+    class Meta:
+        model = Customer
+        fields = data_requests.CORRECTABLE
+
+    def clean_email(self) -> str:
+        return addresses.clean_email(self.cleaned_data["email"])
+
+    def clean_phone(self) -> str:
+        return addresses.clean_phone(self.cleaned_data["phone"])
+
+    @property
+    def corrections(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in self.changed_data}
+
+
+def note_request(form: RequestForm, *, customer: Customer, through: str, by: User, now: datetime) -> DataRequest:
+    """The request that a valid form describes."""
+    data = form.cleaned_data
+    return data_requests.note_request(
+        customer=customer,
+        kind=data["kind"],
+        through=through,
+        by=by,
+        now=now,
+        note=data["note"].strip(),
+        identity=data["identity"].strip(),
+        reply_to=data["reply_to"],
+        key=data["key"],
     )

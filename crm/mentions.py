@@ -24,6 +24,7 @@ MOST_INSIDE = 2_000
 MIN_SURE = 5
 """Shorter numbers are looked for in files only: among words they would be found everywhere."""
 PHONE_DIGITS = 7
+MOST_SAID = 20
 
 
 @dataclass(frozen=True)
@@ -132,22 +133,19 @@ def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def elsewhere(found: Traces) -> list[str]:
-    """What else mentions the person, for a human to look at: settings, segments, messages; never their own rows."""
+    """What else mentions the person, for a human to look at: settings, segments, messages. By number, not by name."""
     ruled = {rule.model for rule in rules()}
     apps_of_ours = {model._meta.app_config for model in ruled if model is not LogEntry}
     places: list[str] = []
     for model in apps.get_models():
         if model._meta.app_config in apps_of_ours and model not in ruled:
-            places += [
-                f"{model._meta.verbose_name}: {row}"[:200] for row in _mentioning(model, found) if len(places) < 50
-            ]
+            places += [f"{model._meta.verbose_name} {key}" for key in _mentioning(model, found)]
     return places
 
 
-def _mentioning(model: type[Model], found: Traces) -> Iterator[Model]:
+def _mentioning(model: type[Model], found: Traces) -> list[Any]:
     quote = connection.ops.quote_name
     table, column = quote(model._meta.db_table), quote(model._meta.pk.column)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {column}, row_to_json(one)::text FROM {table} AS one")  # noqa: S608 - names of ours
-        keys = [key for key, words in iter(cursor.fetchone, None) if found.sure.search(words.casefold())]
-    yield from model._default_manager.filter(pk__in=keys[:20])
+        return [key for key, words in iter(cursor.fetchone, None) if found.sure.search(words.casefold())][:MOST_SAID]

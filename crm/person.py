@@ -16,11 +16,11 @@ from crm.models import Customer
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A part of a copy of somebody's data: a heading and rows, each a mapping of what is said to its value."""
+    """A part of a copy of somebody's data: what it is about, its columns (name -> label) and rows (name -> value)."""
 
     key: str
     title: str
-    about: str = ""
+    columns: dict[str, str]
     rows: list[dict[str, Any]] = field(default_factory=list)
 
 

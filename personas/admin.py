@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from crm import audit
 from personas import sheet
 from personas.domain import create_persona, update_persona
 from personas.evidence import TRAITS
@@ -95,6 +96,9 @@ class PersonaAdmin(ModelAdmin):
         except sheet.UnknownClaim as error:
             raise Http404(str(error)) from error
         page = Paginator(people, PEOPLE_A_PAGE).get_page(request.GET.get("page"))
+        audit.searched(
+            what="persona's people", count=len(page.object_list), request=request, detail=f"persona {persona.pk}"
+        )
         return self._page(
             request, "personas/people.html", persona, title=persona.name, claim=claim, page=page, asked=_asked(request)
         )

@@ -19,13 +19,14 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from crm import audit
 from crm.admin.exporting import Exportable, export_address
 from crm.attributes import Filter, lookup
 from crm.templatetags.regulars import count
 from segments import builder, domain, exports, offers, overview
 from segments.forms import MAX_LENGTH, SegmentForm
 from segments.models import Segment
-from segments.rules import RuleError, describe, parse
+from segments.overview import sentence_of
 
 
 class ArchivedFilter(admin.SimpleListFilter):
@@ -138,7 +139,9 @@ class SegmentAdmin(Exportable, ModelAdmin):
         except (ValueError, RecursionError):
             return HttpResponseBadRequest()
         with_names = request.user.has_perm("crm.view_customer")
-        return JsonResponse(builder.preview(rule=rule, now=timezone.now(), with_names=with_names))
+        shown = builder.preview(rule=rule, now=timezone.now(), with_names=with_names)
+        audit.searched(what="segment builder", count=len(shown.get("sample", [])), request=request)
+        return JsonResponse(shown)
 
     def values_view(self, request: HttpRequest) -> HttpResponse:
         """Values to choose from, with how many customers have each."""
@@ -160,6 +163,10 @@ class SegmentAdmin(Exportable, ModelAdmin):
         if not self.has_view_permission(request, segment):
             raise PermissionDenied
         may_see = request.user.has_perm("crm.view_customer")
+        page = overview.members_page(segment=segment, number=request.GET.get("p")) if may_see else None
+        events = list(overview.recent_events(segment=segment)) if may_see else []
+        people = {row.customer_id for row in [*(page.object_list if page else []), *events]}
+        audit.searched(what="segment members", count=len(people), request=request, detail=f"segment {segment.pk}")
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -175,8 +182,8 @@ class SegmentAdmin(Exportable, ModelAdmin):
             "reach": overview.reach(segment=segment),
             "likes": overview.likes(segment=segment),
             "chart": overview.chart(segment=segment, now=timezone.now()),
-            "page": overview.members_page(segment=segment, number=request.GET.get("p")) if may_see else None,
-            "events": overview.recent_events(segment=segment) if may_see else [],
+            "page": page,
+            "events": events,
         }
         return TemplateResponse(request, "segments/members.html", context)
 
@@ -198,14 +205,6 @@ class SegmentAdmin(Exportable, ModelAdmin):
             case _:
                 raise PermissionDenied
         return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment.pk]))
-
-
-def sentence_of(segment: Segment) -> str:
-    """The rule in words; for one that cannot be read any more, why."""
-    try:
-        return describe(parse(segment.rule))
-    except RuleError as error:
-        return str(error)
 
 
 def _user(request: HttpRequest) -> Any:

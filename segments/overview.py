@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from crm.days import shop_day
 from crm.models import Channel, Customer
 from segments.models import Membership, MembershipEvent, Segment
+from segments.rules import RuleError, describe, parse
 
 PAGE = 50
 
@@ -137,3 +138,11 @@ def chart(*, segment: Segment, now: datetime, days: int = 90) -> dict[str, Any] 
         "series": [{"name": _("Members"), "values": values[::-1], "tone": "accent"}],
         "height": 200,
     }
+
+
+def sentence_of(segment: Segment) -> str:
+    """The rule in words; for one that cannot be read any more, why."""
+    try:
+        return describe(parse(segment.rule))
+    except RuleError as error:
+        return str(error)

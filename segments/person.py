@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from crm import person
+from crm.person import Section
 from segments.models import Membership, MembershipEvent, Segment
+from segments.overview import sentence_of
 from segments.refresh import hold_against_sweeps
 
 _LEAVE = """
@@ -44,5 +47,26 @@ def unprofile(ids: Sequence[int], now: datetime) -> None:
         cursor.execute(_LEAVE, [list(ids)])
 
 
+def copy(ids: Sequence[int], now: datetime) -> list[Section]:
+    """Which groups of customers and personas they are in, since when, and by which rule."""
+    members = Membership.objects.filter(customer__in=ids).select_related("segment").order_by("entered_at", "pk")
+    return [
+        Section(
+            key="segments.Membership",
+            title=_("The groups of customers that you are in"),
+            columns={"group": _("Group"), "kind": _("Kind"), "entered_at": _("Since"), "why": _("Because")},
+            rows=[
+                {
+                    "group": member.segment.name,
+                    "kind": member.segment.get_kind_display(),
+                    "entered_at": member.entered_at,
+                    "why": sentence_of(member.segment),
+                }
+                for member in members
+            ],
+        )
+    ]
+
+
 def register() -> None:
-    person.register(person.Room(name="segments", hold=hold, forget=forget, unprofile=unprofile))
+    person.register(person.Room(name="segments", hold=hold, forget=forget, unprofile=unprofile, copy=copy))

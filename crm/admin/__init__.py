@@ -1,5 +1,16 @@
 """The records in the back office, one module a subject."""
 
-from crm.admin import asking, catalogue, customers, facts, jobs, mails, staff, uploads
+from crm.admin import asking, catalogue, customers, facts, jobs, looks, mails, requests, staff, uploads
 
-__all__ = ["asking", "catalogue", "customers", "facts", "jobs", "mails", "staff", "uploads"]
+__all__ = [
+    "asking",
+    "catalogue",
+    "customers",
+    "facts",
+    "jobs",
+    "looks",
+    "mails",
+    "requests",
+    "staff",
+    "uploads",
+]

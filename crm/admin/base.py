@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from crm.admin.exporting import Exportable
+from crm.admin.looks import Looked
 
 
 class ReadOnly:
@@ -21,7 +22,7 @@ class ReadOnly:
         return False
 
 
-class RecordAdmin(Exportable, ModelAdmin):
+class RecordAdmin(Looked, Exportable, ModelAdmin):
     """Counts no million rows only to say how many there are, and deletes neither in bulk nor what is in use."""
 
     show_full_result_count = False

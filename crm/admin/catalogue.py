@@ -140,7 +140,16 @@ class ShopAdmin(RecordAdmin):
     """One row: its list leads straight to it."""
 
     form = ShopForm
-    fields = ["name", "address", "website", "return_terms", "contact_email", "attribution_days", "double_opt_in"]
+    fields = [
+        "name",
+        "address",
+        "website",
+        "return_terms",
+        "contact_email",
+        "attribution_days",
+        "double_opt_in",
+        "data_recipients",
+    ]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "website":

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from crm import addresses, consents, customers, money
+from crm import addresses, audit, consents, customers, money
 from crm.admin.base import FactInline, RecordAdmin
 from crm.exporting import lists
 from crm.models import Channel, Company, Customer, Household, LoyaltyCard
@@ -23,6 +23,8 @@ from crm.models import Channel, Company, Customer, Household, LoyaltyCard
 MOST_FOUND = 200
 FAVOURITES = 3
 LATEST = 10
+OFFERED = 20
+"""Customers that a field offers at once."""
 
 
 class CustomerForm(forms.ModelForm):
@@ -54,6 +56,7 @@ class CustomerAdmin(RecordAdmin):
     """The page opens with who this is, in words; what is written down follows."""
 
     exports = [lists.customers]
+    personal = "self"
     form = CustomerForm
     list_display = ["name", "number", "email", "city", "receipts", "spend", "last_purchase"]
     list_filter = [
@@ -117,10 +120,13 @@ class CustomerAdmin(RecordAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
     ) -> tuple[QuerySet[Customer], bool]:
-        if not search_term.strip():
-            return queryset, False
-        found = customers.search(text=search_term, limit=MOST_FOUND)
-        return queryset.filter(pk__in=[customer.pk for customer in found]), False
+        if search_term.strip():
+            found = customers.search(text=search_term, limit=MOST_FOUND)
+            queryset = queryset.filter(pk__in=[customer.pk for customer in found])
+        if request.path_info.endswith("/autocomplete/"):
+            offered = queryset.values("pk")[:OFFERED].count()
+            audit.searched(what="choice of a customer", count=offered, request=request)
+        return queryset, False
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         if change:
@@ -223,6 +229,7 @@ class HouseholdMembers(LiveMemberInline):
 
 @admin.register(Household)
 class HouseholdAdmin(RecordAdmin):
+    personal = "members"
     exports = [lists.households]
     list_display = ["number", "decision_maker"]
     list_select_related = ["decision_maker"]
@@ -240,6 +247,7 @@ class Contacts(LiveMemberInline):
 
 @admin.register(Company)
 class CompanyAdmin(RecordAdmin):
+    personal = "contacts"
     exports = [lists.companies]
     list_display = ["name", "industry", "employees", "decision_maker"]
     list_select_related = ["decision_maker"]

@@ -57,6 +57,7 @@ class LineInline(FactInline):
 
 @admin.register(Receipt)
 class ReceiptAdmin(FactAdmin):
+    personal = "customer"
     exports = [lists.receipt_lines, lists.receipts]
     list_display = ["external_id", "kind", "store", "customer", "sold_at", "total"]
     list_filter = [("sold_on", RangeDateFilter), "kind", "channel", "store"]
@@ -127,6 +128,8 @@ class ConsentForm(forms.ModelForm):
 class ConsentAdmin(RecordAdmin):
     """The ledger of statements. A new statement may be added; none is changed, the newest counts."""
 
+    personal = "customer"
+
     exports = [lists.consents]
     form = ConsentForm
 
@@ -175,6 +178,7 @@ class EntryInline(FactInline):
 
 @admin.register(LoyaltyCard)
 class CardAdmin(RecordAdmin):
+    personal = "customer"
     exports = [lists.cards, lists.ledger]
     list_display = ["number", "customer", "status", "issued_at"]
     list_filter = ["status"]

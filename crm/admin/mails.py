@@ -33,6 +33,7 @@ class QueuedMailAdmin(FactAdmin):
 @admin.register(ReceiptMail)
 class ReceiptMailAdmin(QueuedMailAdmin):
     exports = [lists.receipt_mails]
+    personal = "receipt__customer"
     list_display = ["receipt", "email", "status", "attempts", "asked_at", "settled_at", "error"]
     list_select_related = ["receipt"]
     search_fields = ["receipt__external_id", "email_key"]
@@ -41,6 +42,7 @@ class ReceiptMailAdmin(QueuedMailAdmin):
 
 @admin.register(ServiceMail)
 class ServiceMailAdmin(QueuedMailAdmin):
+    personal = "customer"
     list_display = ["subject", "email", "status", "attempts", "asked_at", "settled_at", "error"]
     search_fields = ["subject", "email_key"]
     fields = ["subject", "email", "text", "status", "attempts", "error", "asked_at", "due_at", "settled_at"]

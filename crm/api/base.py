@@ -1,5 +1,6 @@
 """What every part of the API shares: permissions, pages, money, strict input."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,9 +14,11 @@ from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import SAFE_METHODS, DjangoModelPermissions
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from crm import customers, money, tokens
-from crm.models import ApiToken
+from crm import audit, customers, money, tokens
+from crm.models import ApiToken, Customer
+from crm.retention import personal_models
 
 KEY_IN_ADDRESS = r"[^/\x00]+"
 """A number or SKU as part of an address."""
@@ -123,6 +126,29 @@ class FilterMixin:
         values = filters.validated_data
         lookups = {filters.lookups[name]: value for name, value in values.items() if name in filters.lookups}
         return filters.narrow(queryset.filter(**lookups), values)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Reads of what belongs to customers are written down: one entry a request."""
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        model = self.queryset.model  # type: ignore[attr-defined]
+        if request.method == "GET" and answer.status_code == 200 and model in _personal():
+            _note_read(request, model, answer.data)
+        return answer
+
+
+@functools.cache
+def _personal() -> frozenset[type[Model]]:
+    return frozenset(personal_models())
+
+
+def _note_read(request: Request, model: type[Model], data: Any) -> None:
+    what = f"API: {model._meta.model_name}"
+    if "results" in data:
+        audit.searched(what=what, count=len(data["results"]), request=request)
+        return
+    number = data.get("number") if model is Customer else data.get("customer")
+    if number and (customer := Customer.objects.filter(number=number).first()):
+        audit.looked(customer=customer, what=what, request=request)
 
 
 class KeyField(serializers.SlugRelatedField):

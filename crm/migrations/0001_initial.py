@@ -1886,6 +1886,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "data_recipients",
+                    models.TextField(
+                        blank=True,
+                        default="",
+                        help_text="One a line: who keeps the server, sends the mails... Said in the copy that people ask for.",
+                        verbose_name="who receives customers' data",
+                    ),
+                ),
+                (
                     "double_opt_in",
                     models.BooleanField(
                         default=False,

@@ -22,6 +22,12 @@ class Shop(models.Model):
     contact_email = models.EmailField(
         _("e-mail for questions"), blank=True, help_text=_("Where customers write to about their data.")
     )
+    data_recipients = models.TextField(
+        _("who receives customers' data"),
+        blank=True,
+        default="",
+        help_text=_("One a line: who keeps the server, sends the mails... Said in the copy that people ask for."),
+    )
     double_opt_in = models.BooleanField(
         _("confirm e-mail consents"),
         default=False,

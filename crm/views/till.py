@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
-from crm import consents, counter, customers, opt_ins, products, receipts, sales, wordings
+from crm import audit, consents, counter, customers, opt_ins, products, receipts, sales, wordings
 from crm.forms import CustomerForm, EmailForm, new_customer, read_sale
 from crm.models import Channel, Receipt, Shop, Store
 from crm.views.access import LOOK_UP, RING_UP, member, staff_with
@@ -100,6 +100,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "")
     found = customers.look_up(text=query, limit=SUGGESTIONS)
     people = counter.people(found.customers)
+    audit.searched(what="till: search", count=len(people), request=request)
     return render(request, "till/_customers.html", {"people": people, "exact": found.exact, "query": query})
 
 
@@ -140,6 +141,7 @@ def customer_form(request: HttpRequest) -> HttpResponse:
 def customer_card(request: HttpRequest, pk: int) -> HttpResponse:
     """Who stands there, in three lines."""
     customer = get_object_or_404(customers.live(), pk=pk)
+    audit.looked(customer=customer, what="till", request=request)
     return render(request, "till/_customer.html", {"customer": counter.customer(customer)})
 
 

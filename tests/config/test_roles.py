@@ -33,6 +33,8 @@ BACK_OFFICE = {
     "crm.customer": ("v", "vac"),
     "crm.household": ("v", "vacd"),
     "crm.job": ("v", "v"),
+    "crm.datarequest": ("vac", "vac"),
+    "crm.auditentry": ("", "v"),
     "crm.loyaltycard": ("v", "vac"),
     "crm.product": ("v", "vacd"),
     "crm.receipt": ("v", "v"),

@@ -140,8 +140,8 @@ def test_suggestions_show_what_the_counter_needs_and_nothing_more(
             opinions=["votes green"],
         )
 
-    # Session, user, 2 of permissions, 4 of the search, cards, points.
-    with django_assert_num_queries(10):
+    # Session, user, 2 of permissions, 4 of the search, cards, points, the book of looks.
+    with django_assert_num_queries(11):
         html = till.get(reverse("till-customers"), {"q": "anna"}).content.decode()
 
     assert "Anna Ozola2" in html and "…0002" in html and "Riga" in html

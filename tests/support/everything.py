@@ -117,6 +117,8 @@ class Filler:
             return [self.value(column.base_field, word)]
         if isinstance(column, models.JSONField):
             return {f"{word} key": f"{word} {column.name}"}
+        if isinstance(column, models.SlugField):
+            return f"{word}-{next(_numbers)}".lower()
         if isinstance(column, models.CharField | models.TextField):
             return f"{word} {column.name} {next(_numbers)}"[: column.max_length]
         if isinstance(column, models.BinaryField):
