@@ -2,12 +2,19 @@
 
 import hashlib
 import hmac
+import re
 
 import phonenumbers
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext as _
+
+_USUAL_EMAIL = re.compile(
+    r"[a-zA-Z0-9_+-]+(?:\.[a-zA-Z0-9_+-]+)*@(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z]{2,63}"
+)
+"""What nearly every address looks like; the others are looked at more closely, which takes ten times as long."""
+_FIVE_DIGITS = re.compile(r"(?:\d\D*){5}")
 
 
 def email_key(value: str) -> str:
@@ -16,17 +23,18 @@ def email_key(value: str) -> str:
     Returns "" for a blank one. Does not judge; see :func:`clean_email`.
     """
     local, at, domain = value.strip().lower().rpartition("@")
-    try:
-        domain = domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        pass
+    if not domain.isascii():
+        try:
+            domain = domain.encode("idna").decode("ascii")
+        except UnicodeError:
+            pass
     return f"{local}{at}{domain}"
 
 
 def clean_email(value: str) -> str:
     """The address as written, trimmed; ValidationError where mail could not be sent to it."""
     value = value.strip()
-    if value:
+    if value and not (len(value) < 255 and _USUAL_EMAIL.fullmatch(value)):
         validate_email(email_key(value))
     return value
 
@@ -48,7 +56,7 @@ def phone_key(value: str, *, country: str = "") -> str:
 def clean_phone(value: str) -> str:
     """The number as written, trimmed; ValidationError where it holds fewer than five digits."""
     value = value.strip()
-    if value and sum(char.isdigit() for char in value) < 5:
+    if value and not _FIVE_DIGITS.search(value):
         raise ValidationError(_("“%(value)s” is not a phone number."), params={"value": value}, code="phone")
     return value
 

@@ -38,6 +38,7 @@ _INSTANT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?) ?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _YES, _NO = {"yes", "y", "true", "t", "1", "on"}, {"no", "n", "false", "f", "0", "off"}
 
@@ -92,7 +93,7 @@ def plain(cell: str) -> str:
         cell.encode()
     except UnicodeEncodeError:
         raise BadCell(_("is not written in UTF-8.")) from None
-    return clean(cell)
+    return clean(cell.replace("\ufeff", ""))  # the mark of a file that was put behind another
 
 
 def text(limit: int, *, required: bool = False) -> Parser:
@@ -220,7 +221,9 @@ def day(now: datetime) -> Parser:
         if not (value := cell.strip()):
             return NULL
         try:
-            found = datetime.strptime(value, "%Y-%m-%d").date()
+            found = (
+                date.fromisoformat(value) if _ISO_DAY.fullmatch(value) else datetime.strptime(value, "%Y-%m-%d").date()
+            )
         except ValueError:
             raise BadCell(_("%(value)s is not a date (write it like 2026-12-31).") % {"value": shown(cell)}) from None
         if not EARLIEST <= found <= (now + SLACK).date():

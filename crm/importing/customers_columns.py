@@ -243,8 +243,8 @@ def _tastes(moment: Parser) -> tuple[Column, ...]:
         _words("values", "werte; ценности; valori; arvot; gildi"),
         _words(
             "tags",
-            "tag; labels; groups; categories; segments; schlagworte; stichworte; etiketten; gruppen; теги; "
-            "метки; группы; etichette; gruppi; tunnisteet; avainsanat; ryhmät; merki; merkimiðar; flokkar; hópar",
+            "tag; label; labels; group; groups; categories; segments; schlagworte; stichworte; etiketten; gruppe; gruppen; теги; группа; "
+            "метки; группы; etichette; gruppo; gruppi; tunnisteet; avainsanat; ryhmä; ryhmät; merki; merkimiðar; flokkar; hópur; hópar",
         ),
         _of_model(
             "source",

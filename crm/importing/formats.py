@@ -22,6 +22,7 @@ from crm.importing.reading import CsvFile, FileRefused, Row, first_bytes
 from crm.importing.sheets import SheetFile
 
 FORMATS = ("csv", "xlsx", "xls", "ods", "docx")
+MOST_COLUMNS = 1_000
 TOP = 40
 """Rows among which the header is looked for."""
 
@@ -68,7 +69,16 @@ TableFile = CsvFile | SheetFile
 
 def open_file(path: Path | str, how: Recognised | None = None) -> TableFile:
     """A reader of this file. What ``how`` leaves blank is recognised. FileRefused where it cannot be read."""
-    path, how = Path(path), how or Recognised()
+    reader = _open(Path(path), how or Recognised())
+    if len(reader.header) > MOST_COLUMNS:
+        raise FileRefused(
+            _("“%(path)s” has %(number)s columns; at most %(most)s can be read.")
+            % {"path": path, "number": f"{len(reader.header):,}", "most": f"{MOST_COLUMNS:,}"}
+        )
+    return reader
+
+
+def _open(path: Path, how: Recognised) -> TableFile:
     format = how.format or sniff(path)
     if format not in FORMATS:
         raise FileRefused(_("“%(name)s” is none of %(known)s.") % {"name": format, "known": ", ".join(FORMATS)})

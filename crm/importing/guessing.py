@@ -58,9 +58,10 @@ def guess(
     held = [content([row[at] for row in sample if at < len(row)], today) for at in range(len(header))]
     theirs = labels(header)
     options: list[tuple[float, int, str, str]] = []
+    named = [(column, column.names()) for column in columns]
     for at, name in enumerate(header):
-        for order, column in enumerate(columns):
-            confidence, why = _compare(name, held[at], column)
+        for order, (column, names) in enumerate(named):
+            confidence, why = _compare(name, held[at], column, names)
             if confidence:
                 options.append((confidence - order / 10_000 - at / 1_000_000, at, column.name, why))
     taken: dict[int, tuple[str, float, str]] = {}
@@ -76,7 +77,7 @@ def guess(
     ]
 
 
-def _compare(header: str, holds: str, column: Column) -> tuple[float, str]:
+def _compare(header: str, holds: str, column: Column, names: set[str]) -> tuple[float, str]:
     """How likely their column is this one of ours, and why; 0 where nothing speaks for it."""
     name = normal(header[:200])
     if canonical(header) == column.name:
@@ -91,7 +92,6 @@ def _compare(header: str, holds: str, column: Column) -> tuple[float, str]:
         and column.holds in ("date", "time", "number", "yes_no", "email", "gender")
         and ((fits is not None and column.holds not in fits) or (fits is None and holds != column.holds))
     )
-    names = column.names()
     if name in names:
         return (0.45, _("by its name, though not by what is in it")) if contradicts else (0.95, _("by its name"))
     like = max((fuzz.ratio(name, one) for one in names if len(one) > 4), default=0.0) if len(name) > 4 else 0.0

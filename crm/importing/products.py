@@ -118,7 +118,7 @@ CATEGORY = (
     "catégorie; categoría; kategorija; categories; product categories; collection"
 )
 PRICE = (
-    "unit price; unitprice; price each; item price; lineitem price; line item price; variant price; regular price; "
+    "price; unit price; unitprice; price each; item price; lineitem price; line item price; variant price; regular price; "
     "default price; sales price; retail price; preis; einzelpreis; verkaufspreis; vk-preis; stückpreis; цена; "
     "цена за единицу; цена за шт; розничная цена; prezzo; prezzo unitario; prezzo di vendita; hinta; yksikköhinta; "
     "kappalehinta; à-hinta; myyntihinta; verð; einingarverð; söluverð; prix; prix unitaire; precio; precio unitario; "

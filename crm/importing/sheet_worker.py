@@ -13,12 +13,15 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import count, islice
 from typing import Any
 from xml.parsers import expat  # no entities, no network: a document type is refused below
 
 MEMORY = 3 << 30
 OUTPUT = 4 << 30
+DOCUMENT = 200 << 20
 SECONDS = 900
+BLOCK = 1_000
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 MOST_TEXT = 32_767
 """Characters in a cell, as in spreadsheets."""
@@ -53,28 +56,36 @@ def main() -> None:
     sys.stderr.write("\n" + json.dumps(said) + "\n")
 
 
-def _written(rows: Iterable[list[Any]], commas: set[int], fractions: set[int]) -> Iterator[list[Any]]:
+def _written(rows: Iterable[list[Any]], commas: set[int], fractions: set[int]) -> Iterator[Iterable[Any]]:
     """The rows as text: whole numbers without ".0", others without the noise of binary fractions; blank rows left out.
 
-    The csv module writes dates and times in their ISO form by itself.
+    Block by block and column by column, because most columns hold texts, which stay as they are. The csv module writes
+    dates and times in their ISO form by itself.
     """
-    for number, row in enumerate(rows, 1):
-        if not any(cell != "" for cell in row):
-            continue
-        cells = [cell if cell.__class__ is not float else _number(cell) for cell in row]
-        for at, cell in enumerate(row):
-            if cell.__class__ is float and cell % 1:
-                fractions.add(at)
-                if at in commas:
-                    cells[at] = str(cells[at]).replace(".", ",")
-        yield [number, *cells]
+    numbered = zip(count(1), rows)
+    while block := [(number, row) for number, row in islice(numbered, BLOCK) if row.count("") < len(row)]:
+        numbers, cells = zip(*block, strict=True)
+        columns = list(zip(*cells, strict=True))
+        for at, column in enumerate(columns):
+            if float in set(map(type, column)):
+                columns[at] = _numbers(column, "," if at in commas else ".")
+                if any(cell.__class__ is float and cell % 1 for cell in column):
+                    fractions.add(at)
+        yield from zip(numbers, *columns, strict=True)
 
 
-def _number(value: float) -> Any:
-    if value.is_integer():
-        return int(value)
+def _numbers(column: tuple[Any, ...], decimal: str) -> tuple[Any, ...]:
+    return tuple(
+        [
+            cell if cell.__class__ is not float else int(cell) if not cell % 1 else _fraction(cell, decimal)
+            for cell in column
+        ]
+    )
+
+
+def _fraction(value: float, decimal: str) -> str:
     written = format(value, ".15g")
-    return format(Decimal(written), "f") if "e" in written else written
+    return (format(Decimal(written), "f") if "e" in written else written).replace(".", decimal)
 
 
 def _workbook(path: str, sheet: str) -> tuple[list[str], str, Iterable[list[Any]]]:
@@ -91,22 +102,15 @@ def _workbook(path: str, sheet: str) -> tuple[list[str], str, Iterable[list[Any]
         and one.visible == python_calamine.SheetVisibleEnum.Visible
     ]
     names = visible or workbook.sheet_names
-    if sheet:
-        if sheet not in workbook.sheet_names:
-            raise Unreadable("no_sheet")
-        chosen = sheet
-    else:
-        chosen = _first_filled(workbook, names)
-    return names, chosen, workbook.get_sheet_by_name(chosen).iter_rows()
-
-
-def _first_filled(workbook: Any, names: list[str]) -> str:
-    for name in names[:50]:
-        if workbook.get_sheet_by_name(name).height > 1:
-            return name
+    if sheet and sheet not in workbook.sheet_names:
+        raise Unreadable("no_sheet")
+    for name in [sheet] if sheet else names[:50]:
+        page = workbook.get_sheet_by_name(name)  # reads it whole: once is enough
+        if sheet or page.height > 1:
+            return names, name, page.iter_rows()
     if not names:
         raise Unreadable("no_sheet")
-    return names[0]
+    return names, names[0], workbook.get_sheet_by_name(names[0]).iter_rows()
 
 
 class _Tables:
@@ -176,7 +180,7 @@ def _document(path: str, sheet: str) -> tuple[list[str], str, Iterable[list[Any]
         read = 0
         while block := file.read(1 << 16):
             read += len(block)
-            if read > MEMORY // 4:
+            if read > DOCUMENT:
                 raise Unreadable("too_large")
             parser.Parse(block, False)
         parser.Parse(b"", True)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -43,12 +44,12 @@ class SheetFile:
         self, path: Path, *, format: str, sheet: str = "", header_row: int = 1, commas: Sequence[int] = ()
     ) -> None:
         self.path, self.format, self.header_row = path, format, header_row
-        self._file = tempfile.NamedTemporaryFile(prefix="regulars-sheet-", suffix=".csv")  # noqa: SIM115 - lives as long as this
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this, without a name: nothing is left behind
         said = _convert(path, format, sheet, commas, self._file)
         self.sheets: tuple[str, ...] = tuple(said["sheets"])
         self.sheet: str = said["sheet"]
         self.fractions: frozenset[int] = frozenset(said["fractions"])
-        self.size = Path(self._file.name).stat().st_size
+        self.size = os.fstat(self._file.fileno()).st_size
         if not self.size:
             raise FileRefused(_("“%(path)s” is empty.") % {"path": path})
         self.read_header(header_row)
@@ -95,12 +96,30 @@ class SheetFile:
             yield number, cells, problem
 
     def _records(self, at: Callable[[float], None] | None) -> Iterator[Row]:
-        with open(self._file.name, "rb") as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
+        raw = _FromTheTop(self._file.fileno())
+        with io.TextIOWrapper(io.BufferedReader(raw, 1 << 16), encoding="utf-8", newline="") as file:
             for count, cells in enumerate(csv.reader(file), 1):
                 number = int(cells.pop(0))
                 yield number, cells, ""
                 if at and count % 5_000 == 0:
-                    at(min(1.0, raw.tell() / (self.size or 1)))
+                    at(min(1.0, raw.position / (self.size or 1)))
+
+
+class _FromTheTop(io.RawIOBase):
+    """A file that several may read at once, each from its own place."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = os.pread(self._descriptor, len(buffer), self.position)
+        buffer[: len(data)] = data
+        self.position += len(data)
+        return len(data)
 
 
 def _trimmed(names: list[str]) -> list[str]:

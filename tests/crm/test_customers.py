@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
-from crm import customers
+from crm import addresses, customers
 from crm.models import ChangeMark, Customer, CustomerProfile, LoyaltyCard
 from tests.crm import make
 
@@ -202,3 +205,8 @@ def test_one_number_from_two_connections_at_once_is_one_customer(
     taken = {"number": ["There is a customer with this number already."]}
     assert refused == ([] if same_key else [taken])
     assert made == [Customer.objects.get().pk] * (2 if same_key else 1)
+
+
+@given(st.from_regex(addresses._USUAL_EMAIL, fullmatch=True).filter(lambda value: len(value) < 255))
+def test_what_passes_for_a_usual_address_is_one(value: str) -> None:
+    validate_email(addresses.email_key(value))
