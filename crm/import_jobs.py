@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from crm import jobs, mending, uploads
 from crm.importing import FileRefused, ImportResult, Recognised, import_file, targets
-from crm.models import Customer, Product, Upload
+from crm.models import Customer, Job, Product, Upload
 
 ERRORS = "refused.csv"
 PARTS = 1_000
@@ -24,6 +26,12 @@ _BESIDE = {
     "households": gettext_lazy("Households"),
     "companies": gettext_lazy("Companies"),
 }
+
+
+def may_take(user: User, job: Job) -> bool:
+    """Whether this person may have the refused rows of an import."""
+    upload = Upload.objects.filter(pk=job.params.get("upload")).first()
+    return upload is not None and upload.kind in uploads.kinds_for(user)
 
 
 def run_import(work: jobs.Work) -> None:
@@ -98,7 +106,7 @@ def _report(work: jobs.Work, upload: Upload, result: ImportResult) -> dict[str, 
         "problems": problems,
         "notes": [*result.notes, *(_note(name, number) for name, number in result.extra.items() if number)],
         "message": _sentence(result),
-        "page": f"/admin/crm/upload/{upload.pk}/change/",
+        "page": reverse("admin:crm_upload_change", args=[upload.pk]),
     }
 
 

@@ -62,16 +62,20 @@ class Kind:
     name: str
     label: str | Promise
     run: Run
+    may_take: Callable[[User, Job], bool]
+    """Whether a person who sees the job may have its files now."""
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def job(name: str, *, label: str | Promise) -> Callable[[Run], Run]:
-    """Declare what a kind of job does."""
+def job(
+    name: str, *, label: str | Promise, may_take: Callable[[User, Job], bool] = lambda user, job: True
+) -> Callable[[Run], Run]:
+    """Declare what a kind of job does, and who of those who see it ``may_take`` its files."""
 
     def declare(run: Run) -> Run:
-        KINDS[name] = Kind(name, label, run)
+        KINDS[name] = Kind(name, label, run, may_take)
         return run
 
     return declare
@@ -147,6 +151,11 @@ def visible_to(user: User) -> QuerySet[Job]:
     """The jobs that a person may see: their own, or everybody's."""
     jobs = Job.objects.select_related("created_by")
     return jobs if user.has_perm("crm.oversee_job") else jobs.filter(created_by=user)
+
+
+def may_take_files(user: User, found: Job) -> bool:
+    """Whether a person who sees this job may have its files: a right may have gone since it was begun."""
+    return found.kind in KINDS and KINDS[found.kind].may_take(user, found)
 
 
 def claim(*, now: datetime) -> Job | None:

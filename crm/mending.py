@@ -103,12 +103,12 @@ def import_again(*, upload: Upload, by: User) -> Job:
     """Import the refused rows as they are now, and no others, as a file that follows this one. Once: a second click
     finds the first one's job.
     """
-    locked = Upload.objects.select_for_update(of=("self",)).select_related("job").get(pk=upload.pk)
-    if again := locked.follow_ups.filter(name__startswith="↻", job__isnull=False).select_related("job").last():
+    locked = Upload.objects.select_for_update().get(pk=upload.pk)
+    if again := locked.follow_ups.filter(how__mended_here=True, job__isnull=False).select_related("job").first():
         return cast(Job, again.job)
     header, rows = _read(locked)
     mended = dict(Mending.objects.filter(upload=locked).values_list("position", "cells"))
-    name = files.safe_name(locked.name.removeprefix("↻ "), suffix=".csv")
+    name = files.safe_name(locked.name, suffix=".csv")
     stored = f"{files.make_folder()}/{name}"
     with files.full_path(stored).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)
@@ -118,10 +118,10 @@ def import_again(*, upload: Upload, by: User) -> Job:
     found = Recognised.from_dict(locked.how["found"])
     follow_up = Upload.objects.create(
         kind=locked.kind,
-        name=f"↻ {locked.name.removeprefix('↻ ')}"[:255],
+        name=locked.name,
         file=stored,
         size=files.full_path(stored).stat().st_size,
-        how={**locked.how, "found": _as_written(found, header)},
+        how={**locked.how, "found": _as_written(found, header), "mended_here": True},
         mapping=locked.mapping,
         follows=locked,
         created_by=by,

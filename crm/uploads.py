@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import UploadedFile
@@ -164,11 +165,15 @@ def read(*, upload: Upload, today: date) -> Recognised:
 def choose(*, upload: Upload, choice: Recognised, today: date, time_zone: str = "") -> Recognised:
     """Read the file as somebody says. What they leave blank is recognised. A new header begins a new mapping."""
     path = path_of(upload)
-    upload.how = {
-        **({"time_zone": time_zone} if time_zone else {}),
-        "chosen": {name: value for name, value in choice.as_dict().items() if value not in ("", None, [], ())},
-    }
-    upload.save(update_fields=["how"])
+    how: dict[str, Any] = {"time_zone": time_zone} if time_zone else {}
+    how["chosen"] = {name: value for name, value in choice.as_dict().items() if value not in ("", None, [], ())}
+    if "found" in upload.how and how == {
+        name: upload.how[name] for name in upload.how if name in ("time_zone", "chosen")
+    }:
+        return Recognised.from_dict(upload.how["found"])  # as it was: a large file takes a while to be looked through
+    upload.how = how
+    upload.check_job = None  # what was tried out was read differently
+    upload.save(update_fields=["how", "check_job"])
     found = recognise(path, choice, today=today)
     upload.how = {**upload.how, "found": found.as_dict()}
     shape = _shape(upload.kind, [finding.column for finding in found.findings])
@@ -303,7 +308,7 @@ def mapping_of(upload: Upload) -> Mapping:
 @transaction.atomic
 def start_check(*, upload: Upload, by: User) -> Job:
     """Begin the dry run. One that still goes on is cancelled: the file is read differently now."""
-    locked = Upload.objects.select_for_update(of=("self",)).get(pk=upload.pk)
+    locked = Upload.objects.select_for_update().get(pk=upload.pk)
     if locked.job_id:
         raise FileRefused(_("This file was imported already."))
     title = _("Try out: %(name)s") % {"name": locked.name}
@@ -316,7 +321,8 @@ def start_check(*, upload: Upload, by: User) -> Job:
 @transaction.atomic
 def start_import(*, upload: Upload, by: User) -> Job:
     """Begin the import: once, however often somebody clicks. One that failed or was cancelled may be begun again."""
-    locked = Upload.objects.select_for_update(of=("self",)).select_related("job").get(pk=upload.pk)
+    # The lock alone first: a joined job would be the one from before the wait.
+    locked = Upload.objects.select_for_update().get(pk=upload.pk)
     if locked.job and locked.job.status not in (Job.Status.FAILED, Job.Status.CANCELLED):
         return locked.job
     title = _("Import: %(name)s") % {"name": locked.name}

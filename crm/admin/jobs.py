@@ -125,6 +125,8 @@ class JobAdmin(FactAdmin):
 
     def file_view(self, request: HttpRequest, pk: int, which: str) -> HttpResponseBase:
         job = self._job(request, pk)
+        if not jobs.may_take_files(cast(User, request.user), job):
+            raise PermissionDenied
         stored = getattr(job, FILES[which]) if which in FILES else ""
         if not files.exists(stored):
             raise Http404(_t("This file was removed."))

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -22,8 +23,7 @@ Status = Job.Status
 
 @admin.register(Upload)
 class UploadAdmin(RecordAdmin):
-    list_display = ["name", "shown_kind", "state", "rows", "refused", "created_by", "created_at"]
-    list_display_links = ["name"]
+    list_display = ["what", "shown_kind", "state", "rows", "refused", "created_by", "created_at"]
     list_select_related = ["job", "check_job", "created_by"]
     ordering = ["-id"]
 
@@ -41,6 +41,10 @@ class UploadAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:
         return uploads.visible_to(cast(User, request.user))
+
+    @display(description=_("file"), ordering="name")
+    def what(self, upload: Upload) -> str:
+        return _t("%(name)s, the refused rows") % {"name": upload.name} if upload.follows_id else upload.name
 
     @display(description=_("kind"), ordering="kind")
     def shown_kind(self, upload: Upload) -> str:

@@ -50,6 +50,12 @@ def start(*, export: Export, screen: str, query: str, form: str, by: User) -> Jo
     return jobs.start_job(kind="export", title=title, by=by, export=export.name, screen=screen, query=query, form=form)
 
 
+def may_take(user: User, job: Job) -> bool:
+    """Whether this person may have what the job has exported."""
+    export = EXPORTS.get(job.params.get("export", ""))
+    return export is not None and export.allowed(user)
+
+
 def run_export(work: jobs.Work) -> None:
     """What the job does."""
     export, form = EXPORTS[work.params["export"]], FORMATS[work.params["form"]]

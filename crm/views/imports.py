@@ -218,12 +218,13 @@ def _choice(request: HttpRequest, upload: Upload) -> Recognised:
     said = request.POST
     header = said.get("header_row", "")
     before = uploads.chosen(upload)
-    sheet = said.get("sheet", "")[:200]
+    sheet, encoding = said.get("sheet", "")[:200], said.get("encoding", "")
+    likely = upload.how.get("found", {}).get("encodings", [])
     if sheet != before.sheet and header == str(before.header_row or ""):
         header = ""
     return Recognised(
-        encoding=said.get("encoding", "")[:40],
-        delimiter=said.get("delimiter", "")[:2],
+        encoding=encoding if encoding in ENCODINGS or encoding in likely else "",
+        delimiter=delimiter if (delimiter := said.get("delimiter", "")) in DELIMITERS else "",
         sheet=sheet,
         header_row=int(header) if header.isascii() and header.isdecimal() and len(header) < 6 else None,
         decimal=said.get("decimal", "") if said.get("decimal") in (",", ".") else "",

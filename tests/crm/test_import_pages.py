@@ -2,6 +2,8 @@
 
 import csv
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -400,3 +403,44 @@ def test_old_files_leave_a_word(client: Client, user: User, settings: Settings) 
     upload = send(client, CUSTOMERS)
     jobs.clean_up(now=datetime(2100, 1, 1, tzinfo=UTC))
     assert "kept for a while" in client.get(address(upload, "read")).content.decode()
+
+
+def test_reading_the_file_in_another_way_asks_for_another_dry_run(client: Client, user: User) -> None:
+    upload = send(client, "customer_id;birth_date\nC1;02.03.1980\n")
+    try_out(client, upload)
+    client.post(address(upload, "read"), {"go": "1"})  # nothing is different
+    upload.refresh_from_db()
+    assert upload.check_job_id
+    client.post(address(upload, "read"), {"encoding": "cp1251"}, headers={"HX-Request": "true"})
+    client.post(address(upload, "start"), {"agreed": "yes"})
+    upload.refresh_from_db()
+    assert upload.check_job_id is None
+    assert upload.job_id is None
+
+
+def test_two_who_click_at_once_begin_one_import(user: User) -> None:
+    upload = uploads.take_text(kind="customers", text=CUSTOMERS, by=user)
+    uploads.read(upload=upload, today=date(2026, 5, 20))
+    uploads.choose_columns(upload=upload, mapping={"customer_id": "customer_id", "first_name": "first_name"})
+    together = threading.Barrier(2)
+
+    def click() -> int:
+        try:
+            together.wait(10)
+            return uploads.start_import(upload=Upload.objects.get(pk=upload.pk), by=user).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        begun = {future.result() for future in [pool.submit(click), pool.submit(click)]}
+    assert len(begun) == 1
+    assert Job.objects.count() == 1
+
+
+def test_text_in_a_cell_that_looks_like_markup_stays_text(client: Client, user: User) -> None:
+    upload = send(client, 'customer_id,first_name,"<b>x</b>"\nC1,<script>alert(1)</script>,<img src=x>\n')
+    for step in ("read", "columns"):
+        shown = client.get(address(upload, step)).content.decode()
+        assert "<script>alert" not in shown
+        assert "<img src=x>" not in shown
+        assert "<b>x</b>" not in shown

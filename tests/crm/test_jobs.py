@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -275,7 +275,14 @@ def page_of(job: Job, name: str = "change", *args: Any) -> str:
 def test_a_person_sees_their_own_jobs_and_an_administrator_everybodys(client: Client) -> None:
     marketing, other, administrator = person("Marketing"), person("Marketing", "mia"), person("Administrator")
     path = stored("customers.csv")
-    job = Job.objects.create(kind="export", title="My customers", created_by=marketing, status="done", file=path)
+    job = Job.objects.create(
+        kind="export",
+        title="My customers",
+        created_by=marketing,
+        status="done",
+        file=path,
+        params={"export": "customers"},
+    )
     addresses = [page_of(job), page_of(job, "progress"), page_of(job, "file", "result")]
     for user, answer in ((marketing, 200), (other, 404), (administrator, 200)):
         client.force_login(user)
@@ -288,7 +295,7 @@ def test_a_file_is_a_download_and_a_removed_one_is_gone(client: Client) -> None:
     user = person("Marketing")
     client.force_login(user)
     path = stored("customers.csv")
-    job = Job.objects.create(kind="export", created_by=user, status="done", file=path)
+    job = Job.objects.create(kind="export", created_by=user, status="done", file=path, params={"export": "customers"})
     answer = client.get(page_of(job, "file", "result"))
     assert b"".join(answer.streaming_content) == b"a,b\n"  # type: ignore[attr-defined]  # a streamed answer
     assert answer["Content-Disposition"] == 'attachment; filename="customers.csv"'
@@ -296,6 +303,10 @@ def test_a_file_is_a_download_and_a_removed_one_is_gone(client: Client) -> None:
     assert client.get(page_of(job, "file", "params")).status_code == 404
     files.remove(path)
     assert client.get(page_of(job, "file", "result")).status_code == 404
+    user.groups.clear()
+    user.user_permissions.add(Permission.objects.get(codename="view_job"))  # sees the job, may export no more
+    assert client.get(page_of(job)).status_code == 200
+    assert client.get(page_of(job, "file", "result")).status_code == 403
 
 
 def test_the_page_follows_a_running_job_and_reloads_when_it_is_over(client: Client) -> None:

@@ -118,6 +118,31 @@ def _launch(page: Page, address: str) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def _import_read(page: Page, address: str) -> None:
+    """A price list as a till of another make wrote it, and how it is read."""
+    _go(page, address + "/admin/crm/upload/add/")
+    page.locator("[name=kind][value=products]").check()
+    text = "Artikel;Bezeichnung;Warengruppe;Preis\nZ1;Grüner Tee;Food > Tea;1.234,56\nZ2;Tasse;Home;12,50\n"
+    text += "Z3;Löffel;Home;8,90\nZ4;Untertasse;Home;teuer\nZ5;Honig;Food > Sweet;7,20\nZ6;Kanne;Home;34,00\n"
+    sent = {"name": "Preisliste.csv", "mimeType": "text/csv", "buffer": text.encode("cp1252")}
+    page.locator("input[type=file]").set_input_files(sent)  # type: ignore[arg-type]  # a dict of these three
+    page.get_by_role("button", name="Go on").click()
+    page.locator(".im-preview").wait_for()
+
+
+def _import_columns(page: Page, address: str) -> None:
+    _import_read(page, address)
+    page.get_by_role("button", name="Go on to the columns").click()
+    page.locator(".im-columns").wait_for()
+
+
+def _import_tried(page: Page, address: str) -> None:
+    """What the import would do; nothing is imported."""
+    _import_columns(page, address)
+    page.get_by_role("button", name="Try it out").click()
+    page.locator("[data-count=refused]").wait_for(timeout=60_000)
+
+
 SEGMENTS, CAMPAIGNS, PERSONAS = ("/admin/segments/segment/", "/admin/campaigns/campaign/", "/admin/personas/persona/")
 SCREENS = (  # those that ring up a sale come last, so that the other pictures show the demo as it is loaded
     Screen("login", None, _at("/login/")),
@@ -133,6 +158,12 @@ SCREENS = (  # those that ring up a sale come last, so that the other pictures s
     Screen("customer", "Administrator", _through("/admin/crm/customer/?q=brooks", "Brooks")),
     Screen("personas", "Administrator", _at(PERSONAS)),
     Screen("persona", "Administrator", _through(PERSONAS, "Emma")),
+    Screen("import", "Administrator", _at("/admin/crm/upload/add/")),
+    Screen("import-read", "Administrator", _import_read),
+    Screen("import-columns", "Administrator", _import_columns),
+    Screen("import-tried", "Administrator", _import_tried),
+    Screen("export", "Administrator", _at("/admin/crm/job/export/crm.receipt/")),
+    Screen("jobs", "Administrator", _at("/admin/crm/job/")),
     Screen("mail", "Administrator", _at("/mail/")),
     Screen("till-empty", "Shop staff", _empty_till),
     Screen("till", "Shop staff", _till),
