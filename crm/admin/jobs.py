@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from crm import files, jobs
+from crm import audit, files, jobs
 from crm.admin.base import FactAdmin
 from crm.admin.exporting import export_view
 from crm.models import Job
@@ -130,6 +130,8 @@ class JobAdmin(FactAdmin):
         stored = getattr(job, FILES[which]) if which in FILES else ""
         if not files.exists(stored):
             raise Http404(_t("This file was removed."))
+        if job.kind == "export" and job.created_by != request.user:  # its maker's taking was noted when it began
+            audit.exported(what=str(job)[:200], count=job.result.get("rows", 0), request=request)
         return files.serve(stored, name=stored.rpartition("/")[2])
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from crm import files, uploads
+from crm import audit, files, uploads
 from crm.importing import FileRefused, Recognised, targets
 from crm.importing.dates import EXAMPLES
 from crm.importing.mapping import labels
@@ -304,6 +304,8 @@ def check(request: HttpRequest, upload: Upload) -> HttpResponse:
             return redirect(address(upload, "check"))
     job = cast(Job, upload.check_job)
     report = job.result if job.status == Job.Status.DONE else None
+    if report and upload.kind in ("customers", "consents", "loyalty"):  # what is known of them stands beside the file
+        audit.searched(what="dry run of an import", count=len(report.get("changed", [])), request=request)
     return page(
         request,
         "check.html",

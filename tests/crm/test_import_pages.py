@@ -17,7 +17,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from crm import files, jobs, mending, uploads
-from crm.models import Customer, Job, Mending, Product, Receipt, Store, Upload
+from crm.models import AuditEntry, Customer, Job, Mending, Product, Receipt, Store, Upload
 from tests.crm import make
 from tests.support.people import person
 
@@ -126,6 +126,8 @@ def test_the_dry_run_says_what_would_change_and_leaves_it(client: Client, user: 
         }
     ]
     assert Customer.objects.get().city == "Riga"
+    client.get(address(upload, "check"))
+    assert AuditEntry.objects.get(what="dry run of an import").count == 1
 
 
 def test_what_would_be_created_beside_the_rows_is_asked(client: Client, user: User) -> None:
