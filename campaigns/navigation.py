@@ -41,6 +41,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(title=_("Receipts by mail"), icon="outgoing_mail", model="crm.ReceiptMail"),
             Entry(title=_("Service mails"), icon="mark_email_read", model="crm.ServiceMail"),
             Entry(title=_("Loyalty cards"), icon="loyalty", model="crm.LoyaltyCard"),
+            Entry(title=_("Points"), icon="toll", model="crm.LoyaltyEntry"),
             Entry(title=_("Consents"), icon="handshake", model="crm.Consent"),
             Entry(title=_("Suppressed addresses"), icon="block", model="crm.Suppression"),
             Entry(title=_("Customers ask"), icon="contact_support", model="crm.DataRequest"),
@@ -66,6 +67,14 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(title=_("Products"), icon="inventory_2", model="crm.Product"),
             Entry(title=_("Categories"), icon="account_tree", model="crm.Category"),
             Entry(title=_("Stores"), icon="storefront", model="crm.Store"),
+        ],
+    ),
+    (
+        _("Loyalty programme"),
+        [
+            Entry(title=_("Terms"), icon="loyalty", model="crm.LoyaltyProgramme"),
+            Entry(title=_("Points rules"), icon="rule", model="crm.PointsRule"),
+            Entry(title=_("Tiers"), icon="military_tech", model="crm.Tier"),
         ],
     ),
     (

@@ -1,6 +1,19 @@
 """The records in the back office, one module a subject."""
 
-from crm.admin import asking, catalogue, customers, facts, jobs, looks, mails, requests, staff, uploads
+from crm.admin import (
+    asking,
+    catalogue,
+    customers,
+    facts,
+    jobs,
+    looks,
+    loyalty,
+    mails,
+    points,
+    requests,
+    staff,
+    uploads,
+)
 
 __all__ = [
     "asking",
@@ -9,7 +22,9 @@ __all__ = [
     "facts",
     "jobs",
     "looks",
+    "loyalty",
     "mails",
+    "points",
     "requests",
     "staff",
     "uploads",

@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from crm import addresses, audit, consents, customers, money
+from crm import addresses, audit, consents, customers, loyalty, money
 from crm.admin.base import FactInline, RecordAdmin
+from crm.days import shop_day
 from crm.exporting import lists
 from crm.models import Channel, Company, Customer, Household, LoyaltyCard
 
@@ -70,7 +71,7 @@ class CustomerAdmin(RecordAdmin):
     search_help_text = _("Name, card, customer number, phone or e-mail; mistyped names are found, too")
     autocomplete_fields = ["household", "company"]
     inlines = [CardInline]
-    summary = ["bought", "favourites", "reached"]
+    summary = ["bought", "programme", "favourites", "reached"]
     fieldsets = [
         (_("In short"), {"fields": [*summary, "latest"]}),
         (
@@ -162,16 +163,37 @@ class CustomerAdmin(RecordAdmin):
         if not profile.receipts:
             return _t("Nothing yet.")
         return ngettext(
-            "%(count)d time since %(first)s, last on %(last)s, for %(spend)s in all; %(points)d points.",
-            "%(count)d times since %(first)s, last on %(last)s, for %(spend)s in all; %(points)d points.",
+            "%(count)d time since %(first)s, last on %(last)s, for %(spend)s in all.",
+            "%(count)d times since %(first)s, last on %(last)s, for %(spend)s in all.",
             profile.receipts,
         ) % {
             "count": profile.receipts,
             "first": date_format(profile.first_sold_on) if profile.first_sold_on else "?",
             "last": date_format(profile.last_sold_on) if profile.last_sold_on else "?",
             "spend": money.show(profile.spend_minor),
-            "points": profile.points,
         }
+
+    @admin.display(description=_("Loyalty"))
+    def programme(self, customer: Customer) -> SafeString:
+        """Tier and points, what comes next, and what is about to be lost; leads to the ledger."""
+        today = shop_day(timezone.now())
+        standing = loyalty.standing(customer=customer, today=today)
+        said = []
+        if standing.tier and standing.ends_on:
+            until = {"tier": standing.tier.name, "day": date_format(standing.ends_on)}
+            said.append(_t("%(tier)s until %(day)s.") % until)
+        if standing.next_tier:
+            missing = {"missing": money.show(standing.missing_minor), "tier": standing.next_tier.name}
+            said.append(_t("%(missing)s more for %(tier)s.") % missing)
+        if lost := loyalty.expiring_points(customer_ids=[customer.pk], today=today).get(customer.pk):
+            said.append(
+                ngettext("%(n)d point expires within a month.", "%(n)d points expire within a month.", lost)
+                % {"n": lost}
+            )
+        ledger = f"{reverse('admin:crm_loyaltyentry_changelist')}?customer__id__exact={customer.pk}"
+        points = customer.profile.points
+        shown = ngettext("%(n)d point", "%(n)d points", points) % {"n": points}
+        return format_html('<a href="{}" class="underline">{}</a>. {}', ledger, shown, " ".join(said))
 
     @admin.display(description=_("Likes to buy"))
     def favourites(self, customer: Customer) -> str:

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from crm import consents, customers, money
 from crm.admin.base import FactAdmin, FactInline, RecordAdmin
 from crm.exporting import lists
-from crm.models import Consent, Customer, LoyaltyCard, LoyaltyEntry, Receipt, ReceiptLine, ReceiptVoid, Suppression
+from crm.models import Consent, Receipt, ReceiptLine, ReceiptVoid, Suppression
 
 MOST_FOUND = 200
 
@@ -166,38 +166,3 @@ class SuppressionAdmin(FactAdmin):
     list_filter = ["reason", "channel"]
     fields = ["reason", "channel", "recorded_at"]
     ordering = ["-recorded_at", "-id"]
-
-
-class EntryInline(FactInline):
-    model = LoyaltyEntry
-    fields = ["recorded_at", "kind", "points", "receipt", "note"]
-    readonly_fields = fields
-    verbose_name_plural = _("points")
-    per_page = 20
-
-
-@admin.register(LoyaltyCard)
-class CardAdmin(RecordAdmin):
-    personal = "customer"
-    exports = [lists.cards, lists.ledger]
-    list_display = ["number", "customer", "status", "issued_at"]
-    list_filter = ["status"]
-    list_select_related = ["customer"]
-    search_fields = ["number"]
-    autocomplete_fields = ["customer"]
-    fields = ["number", "customer", "status"]
-    inlines = [EntryInline]
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[LoyaltyCard], search_term: str
-    ) -> tuple[QuerySet[LoyaltyCard], bool]:
-        return (of_customers_found(queryset, search_term) if search_term.strip() else queryset), False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: LoyaltyCard | None = None) -> list[str]:
-        """A card in use keeps its number and owner; it can be reported lost or closed."""
-        return ["number", "customer"] if obj else []
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "customer":
-            kwargs["queryset"] = Customer.objects.filter(pk__in=customers.live().values("pk"))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
