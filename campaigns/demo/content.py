@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from campaigns.demo import past
+from campaigns.demo import past, programme
 from campaigns.demo.journey import Journey
 from campaigns.demo.personas import PERSONAS
 from campaigns.models import Campaign, Variant
@@ -24,6 +24,7 @@ from segments.refresh import refresh_all
 def create(*, journey: Journey, now: datetime) -> None:
     """Create what is not there yet, and refresh every segment."""
     by = User.objects.filter(username=DEMO_USERS[1].username).first()
+    programme.create(now=now)
     with transaction.atomic():
         for name, description, rule in SEGMENTS:
             if not Segment.objects.filter(name=name).exists():

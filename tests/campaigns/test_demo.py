@@ -17,7 +17,18 @@ from campaigns.demo.loading import load_demo
 from campaigns.models import Campaign, Delivery, Redemption
 from config.demo_users import DEMO_USERS
 from crm import profiles
-from crm.models import Customer, Household, Job, Receipt, ReceiptLine, Store
+from crm.models import (
+    Customer,
+    Household,
+    Job,
+    LoyaltyEntry,
+    PointsRule,
+    Receipt,
+    ReceiptLine,
+    Store,
+    Tier,
+    TierAward,
+)
 from personas.models import Persona
 from segments.models import Segment
 
@@ -56,6 +67,9 @@ def test_the_demo_is_the_source_to_the_cent_and_loads_once(settings: Settings) -
     assert dict(Customer.objects.values_list("number", "profile__spend_minor")) == {
         str(number): spend for number, spend in spent.items()
     }
+    assert list(Tier.objects.values_list("name", flat=True)) == ["Bronze", "Silver", "Gold"]
+    assert PointsRule.objects.count() == 3
+    assert (LoyaltyEntry.objects.exists(), TierAward.objects.exists()) == (True, True)
     assert (Customer.objects.count(), Household.objects.count()) == (SAMPLE, SAMPLE)
     assert set(Household.objects.values_list("decision_maker__number", flat=True)) == {str(n) for n in spent.index}
     assert Store.objects.count() == sales.store_id.nunique()
