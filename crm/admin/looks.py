@@ -10,6 +10,8 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 
 from crm import audit
+from crm.admin.exporting import Exportable
+from crm.exporting import lists
 from crm.models import AuditEntry, Customer
 
 
@@ -124,8 +126,10 @@ class PersonFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEntry)
-class AuditAdmin(ModelAdmin):
+class AuditAdmin(Exportable, ModelAdmin):
     """Who looked at personal data, or took them out. To be read."""
+
+    exports = [lists.audit_entries]
 
     list_display = ["happened_at", "who", "action", "what", "customer_number", "count", "address", "detail"]
     list_filter = ["action", ("happened_at", RangeDateFilter), PersonFilter]

@@ -42,6 +42,7 @@ class ReceiptMailAdmin(QueuedMailAdmin):
 
 @admin.register(ServiceMail)
 class ServiceMailAdmin(QueuedMailAdmin):
+    exports = [lists.service_mails]
     personal = "customer"
     list_display = ["subject", "email", "status", "attempts", "asked_at", "settled_at", "error"]
     search_fields = ["subject", "email_key"]

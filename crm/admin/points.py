@@ -191,7 +191,7 @@ class CardForm(ActingForm):
 
 @admin.register(LoyaltyCard)
 class CardAdmin(OfCustomers):
-    exports = [lists.cards, lists.ledger]
+    exports = [lists.balances, lists.cards, lists.ledger]
     list_display = ["number", "customer", "status", "replaced_by", "issued_at"]
     list_filter = ["status"]
     list_select_related = ["customer", "replaced_by"]

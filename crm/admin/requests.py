@@ -23,6 +23,7 @@ from unfold.decorators import display
 from crm import audit, customers, data_requests, erasing, privacy_jobs
 from crm.admin.base import RecordAdmin
 from crm.days import shop_day
+from crm.exporting import lists
 from crm.forms import CorrectionForm, RequestForm, note_request
 from crm.models import Customer, DataRequest
 from crm.views.my_data import FORMS, copy_file
@@ -32,6 +33,7 @@ Kind, Status = DataRequest.Kind, DataRequest.Status
 
 @admin.register(DataRequest)
 class DataRequestAdmin(RecordAdmin):
+    exports = [lists.requests]
     list_display = ["asked", "customer", "due", "state", "through", "asked_at"]
     list_filter = ["status", "kind"]
     list_select_related = ["customer"]

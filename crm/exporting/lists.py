@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value, When
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from crm.exporting.declared import Column, Export, amount, declare, trimmed
-from crm.models import Channel, Consent, LoyaltyCard, LoyaltyEntry, Purpose, ReceiptLine
+from crm.models import Channel, Consent, Customer, LoyaltyCard, LoyaltyEntry, Purpose, ReceiptLine
 
 PERSONAL = "crm.export_customer"
 
@@ -62,7 +62,11 @@ companies = declare(
     Export(
         "companies",
         _("companies"),
-        [*_same("name", "industry", "employees"), Column("decision_maker", "decision_maker__number")],
+        [
+            Column("company", "name"),
+            *_same("industry", "employees"),
+            Column("decision_maker", "decision_maker__number"),
+        ],
         ["crm.view_company", PERSONAL],
     )
 )
@@ -148,6 +152,39 @@ receipt_mails = declare(
     )
 )
 
+service_mails = declare(
+    Export(
+        "service-mails",
+        _("service mails"),
+        [
+            Column("customer_id", "customer__number"),
+            *_same("subject", "email", "status", "attempts", "error", "asked_at", "settled_at"),
+        ],
+        ["crm.view_servicemail", PERSONAL],
+    )
+)
+
+requests = declare(
+    Export(
+        "requests",
+        _("what customers asked"),
+        [
+            Column("customer_id", "customer__number"),
+            *_same("kind", "status", "through", "asked_at", "due_on", "decided_at"),
+        ],
+        ["crm.view_datarequest", PERSONAL],
+    )
+)
+
+audit_entries = declare(
+    Export(
+        "looks",
+        _("who looked at personal data"),
+        _same("happened_at", "username", "action", "what", "customer_id", "count", "address", "detail"),
+        ["crm.view_auditentry", PERSONAL],
+    )
+)
+
 consents = declare(
     Export(
         "consents",
@@ -175,24 +212,31 @@ suppressions = declare(
 
 def _points() -> Coalesce:
     """The balance is the sum of the ledger, nothing else."""
-    ledger = LoyaltyEntry.objects.filter(customer=OuterRef("customer")).order_by().values("customer")
+    ledger = LoyaltyEntry.objects.filter(customer=OuterRef("pk")).order_by().values("customer")
     return Coalesce(Subquery(ledger.annotate(sum=Sum("points")).values("sum")), Value(0))
 
 
-def _balance() -> Case:
-    """A person's points stand beside one of their cards only, so that the column's sum is true."""
-    first = LoyaltyCard.objects.filter(customer=OuterRef("customer")).order_by("id").values("pk")[:1]
-    return Case(When(pk=Subquery(first), then=_points()), default=Value(0), output_field=IntegerField())
+def _owners(found: QuerySet[Any]) -> QuerySet[Any]:
+    return Customer.objects.filter(pk__in=found.order_by().values("customer")).order_by("pk")
 
+
+balances = declare(
+    Export(
+        "loyalty",
+        _("balances, a row for each customer"),
+        [Column("customer_id", "number"), Column("card_number", _card("pk")), Column("points", _points())],
+        ["crm.view_loyaltyentry", PERSONAL],
+        rows=_owners,
+    )
+)
 
 cards = declare(
     Export(
-        "loyalty",
-        _("loyalty cards with their points"),
+        "cards",
+        _("cards"),
         [
             Column("customer_id", "customer__number"),
             Column("card_number", "number"),
-            Column("points", _balance()),
             *_same("status", "issued_at"),
         ],
         ["crm.view_loyaltycard", PERSONAL],
@@ -201,13 +245,16 @@ cards = declare(
 
 
 def _movements(found: QuerySet[Any]) -> QuerySet[Any]:
+    """The movements on the screen, or all of the owners of the cards on it."""
+    if found.model is LoyaltyEntry:
+        return found
     return LoyaltyEntry.objects.filter(customer__in=found.order_by().values("customer")).order_by("id")
 
 
 ledger = declare(
     Export(
         "loyalty-ledger",
-        _("every movement of the points of these cards' owners"),
+        _("every movement of points"),
         [
             Column("customer_id", "customer__number"),
             Column("card_number", "card__number"),
