@@ -17,10 +17,12 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from campaigns import exports, views_compose, views_launch, views_report
+from campaigns import exports, page, views_compose, views_launch, views_report
 from campaigns.models import Campaign
 from campaigns.results import Summary, summaries
+from crm import person
 from crm.admin.exporting import Exportable
+from crm.page import parts
 from crm.templatetags.regulars import count, money_whole
 
 Status = Campaign.Status
@@ -112,6 +114,7 @@ class CampaignAdmin(Exportable, ModelAdmin):
             return path(f"<int:pk>/{route}", self.admin_site.admin_view(view), name=f"campaigns_campaign_{name}")
 
         return [
+            path("customer/<int:pk>/", self.admin_site.admin_view(self.customer_view), name="campaigns_customer"),
             at("audience/", views_compose.audience, "audience"),
             at("audience/<slug:step>/", views_compose.audience_step, "audience_step"),
             at("preview/", views_compose.preview, "preview"),
@@ -133,6 +136,12 @@ class CampaignAdmin(Exportable, ModelAdmin):
             ),
             *super().get_urls(),
         ]
+
+    def customer_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What one customer was sent, for their page."""
+        customer = parts.customer_for(request, pk, "messages")
+        sent = page.sent_to(ids=person.whole_person(customer=customer))
+        return parts.show(request, "messages", "campaigns/_customer.html", customer, sent=sent)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         return views_compose.add(request)

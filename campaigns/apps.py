@@ -7,6 +7,7 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("What to say")
 
     def ready(self) -> None:
-        from campaigns import person
+        from campaigns import page, person
 
         person.register()
+        page.register()

@@ -11,6 +11,7 @@ class CrmConfig(AppConfig):
         from crm import customer_attributes, files, import_jobs, jobs, outbox, privacy_jobs, receipts, tokens
         from crm.exporting import run as exporting
         from crm.models import ReceiptMail, ServiceMail
+        from crm.page import events
 
         customer_attributes.register_all()
         outbox.register(ReceiptMail, lambda mail: receipts.receipt_message(receipt=mail.receipt, to=mail.email))
@@ -21,6 +22,7 @@ class CrmConfig(AppConfig):
         tokens.register_part("products", _("Products"))
         tokens.register_part("receipts", _("Receipts"))
         tokens.register_part("activity", _("Wishlists, reviews and visits"))
+        events.register_all()
         files.make_room_for_uploads()
         jobs.job("export", label=_("Export"), may_take=exporting.may_take)(exporting.run_export)
         jobs.job("import", label=_("Import"), may_take=import_jobs.may_take)(import_jobs.run_import)

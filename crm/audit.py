@@ -3,18 +3,33 @@
 Whoever shows a customer's data to staff or hands them to a program calls one of these, in the request that does so.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.utils import timezone
 
 from crm import client
 from crm.models import AuditEntry, Customer
+
+SAME_LOOK = timedelta(minutes=15)
+"""So long after a page was opened, what it loads belongs to the same look."""
 
 
 def looked(*, customer: Customer, what: str, request: HttpRequest) -> None:
     """Somebody opened the data of one customer; ``what`` names the page or part ("customer page", "receipt")."""
     _write(request, AuditEntry.Action.LOOKED, what, customer_id=customer.pk)
+
+
+def still_looking(*, customer: Customer, what: str, request: HttpRequest) -> None:
+    """A part of a page that loads by itself: noted unless the same person opened this customer's data just before."""
+    since = timezone.now() - SAME_LOOK
+    just_before = AuditEntry.objects.filter(
+        customer_id=customer.pk, user=request.user.pk, action=AuditEntry.Action.LOOKED, happened_at__gte=since
+    )
+    if not just_before.exists():
+        looked(customer=customer, what=what, request=request)
 
 
 def searched(*, what: str, count: int, request: HttpRequest, detail: str = "") -> None:

@@ -16,12 +16,15 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from crm import audit
+from crm.page import parts
 from personas import sheet
 from personas.domain import create_persona, update_persona
 from personas.evidence import TRAITS
 from personas.forms import PersonaForm
 from personas.models import Persona
+from segments import why
 from segments.compile import live_customers
+from segments.models import Segment
 
 PEOPLE_A_PAGE = 50
 
@@ -57,11 +60,26 @@ class PersonaAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("customer/<int:pk>/", view(self.customer_view), name="personas_customer"),
             path("<int:pk>/sheet/", view(self.sheet_view), name="personas_persona_sheet"),
             path("<int:pk>/people/", view(self.people_view), name="personas_persona_people"),
             path("<int:pk>/portrait/", view(self.portrait_view), name="personas_persona_portrait"),
             *super().get_urls(),
         ]
+
+    def customer_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The personas that one customer is like, for their page."""
+        customer = parts.customer_for(request, pk, "personas")
+        belongings = why.why(customer=customer, now=timezone.now(), kinds=[Segment.Kind.PERSONA])
+        personas = Persona.objects.in_bulk([one.membership.segment_id for one in belongings], field_name="segment_id")
+        return parts.show(
+            request,
+            "personas",
+            "personas/_customer.html",
+            customer,
+            likenesses=[(personas[one.membership.segment_id], one) for one in belongings],
+            nothing=why.nothing_said(customer),
+        )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"customers_count": live_customers().count(), **(extra_context or {})})

@@ -5,3 +5,8 @@ from django.utils.translation import gettext_lazy as _
 class PersonasConfig(AppConfig):
     name = "personas"
     verbose_name = _("Who to talk to")
+
+    def ready(self) -> None:
+        from personas import page
+
+        page.register()

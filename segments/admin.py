@@ -22,8 +22,9 @@ from unfold.decorators import display
 from crm import audit
 from crm.admin.exporting import Exportable, export_address
 from crm.attributes import Filter, lookup
+from crm.page import parts
 from crm.templatetags.regulars import count
-from segments import builder, domain, exports, offers, overview
+from segments import builder, domain, exports, offers, overview, why
 from segments.forms import MAX_LENGTH, SegmentForm
 from segments.models import Segment
 from segments.overview import sentence_of
@@ -121,12 +122,23 @@ class SegmentAdmin(Exportable, ModelAdmin):
             return self.admin_site.admin_view(view)
 
         return [
+            path("customer/<int:pk>/", wrap(self.customer_view), name="segments_customer"),
             path("preview/", wrap(self.preview_view), name="segments_segment_preview"),
             path("values/", wrap(self.values_view), name="segments_segment_values"),
             path("<int:pk>/members/", wrap(self.members_view), name="segments_segment_members"),
             path("<int:pk>/do/", wrap(self.do_view), name="segments_segment_do"),
             *super().get_urls(),
         ]
+
+    def customer_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The segments of one customer, for their page."""
+        customer = parts.customer_for(request, pk, "segments")
+        kinds = [kind for kind in Segment.Kind.values if kind != Segment.Kind.PERSONA]
+        belongings = why.why(customer=customer, now=timezone.now(), kinds=kinds)
+        nothing = why.nothing_said(customer)
+        return parts.show(
+            request, "segments", "segments/_customer.html", customer, belongings=belongings, nothing=nothing
+        )
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """The live number, sentence and sample of a rule that is being built."""

@@ -8,8 +8,9 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import tokens
-        from segments import measures, person
+        from segments import measures, page, person
 
         measures.register_all()
         person.register()
+        page.register()
         tokens.register_part("segments", _("Segments"))

@@ -6,24 +6,16 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
-from crm import addresses, audit, consents, customers, loyalty, money
+from crm import addresses, audit, customers, money
 from crm.admin.base import FactInline, RecordAdmin
-from crm.days import shop_day
+from crm.admin.pages import CustomerPages, GroupPages, StageFilter
 from crm.exporting import lists
-from crm.models import Channel, Company, Customer, Household, LoyaltyCard
+from crm.models import Company, Customer, Household, LoyaltyCard
 
 MOST_FOUND = 200
-FAVOURITES = 3
-LATEST = 10
 OFFERED = 20
 """Customers that a field offers at once."""
 
@@ -53,14 +45,15 @@ class CardInline(FactInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(RecordAdmin):
-    """The page opens with who this is, in words; what is written down follows."""
+class CustomerAdmin(CustomerPages, RecordAdmin):
+    """A customer's page opens with who this is, in three lines; what is written down is changed on its own page."""
 
     exports = [lists.customers]
     personal = "self"
     form = CustomerForm
     list_display = ["name", "number", "email", "city", "receipts", "spend", "last_purchase"]
     list_filter = [
+        StageFilter,
         "profile__consent_email",
         "gender",
         "preferred_channel",
@@ -71,9 +64,7 @@ class CustomerAdmin(RecordAdmin):
     search_help_text = _("Name, card, customer number, phone or e-mail; mistyped names are found, too")
     autocomplete_fields = ["household", "company"]
     inlines = [CardInline]
-    summary = ["bought", "programme", "favourites", "reached"]
     fieldsets = [
-        (_("In short"), {"fields": [*summary, "latest"]}),
         (
             _("Who"),
             {"fields": ["number", "first_name", "last_name", "birth_date", "age_band", "gender", "language"]},
@@ -112,11 +103,8 @@ class CustomerAdmin(RecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         return customers.live()
 
-    def get_fieldsets(self, request: HttpRequest, obj: Customer | None = None) -> Any:
-        return self.fieldsets if obj else self.fieldsets[1:]
-
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
-        return [*self.summary, "latest", "created_at", *(["number"] if obj else [])]
+        return ["created_at", *(["number"] if obj else [])]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
@@ -157,80 +145,6 @@ class CustomerAdmin(RecordAdmin):
     def last_purchase(self, customer: Customer) -> Any:
         return customer.profile.last_sold_on
 
-    @admin.display(description=_("Bought"))
-    def bought(self, customer: Customer) -> str:
-        profile = customer.profile
-        if not profile.receipts:
-            return _t("Nothing yet.")
-        return ngettext(
-            "%(count)d time since %(first)s, last on %(last)s, for %(spend)s in all.",
-            "%(count)d times since %(first)s, last on %(last)s, for %(spend)s in all.",
-            profile.receipts,
-        ) % {
-            "count": profile.receipts,
-            "first": date_format(profile.first_sold_on) if profile.first_sold_on else "?",
-            "last": date_format(profile.last_sold_on) if profile.last_sold_on else "?",
-            "spend": money.show(profile.spend_minor),
-        }
-
-    @admin.display(description=_("Loyalty"))
-    def programme(self, customer: Customer) -> SafeString:
-        """Tier and points, what comes next, and what is about to be lost; leads to the ledger."""
-        today = shop_day(timezone.now())
-        standing = loyalty.standing(customer=customer, today=today)
-        said = []
-        if standing.tier and standing.ends_on:
-            until = {"tier": standing.tier.name, "day": date_format(standing.ends_on)}
-            said.append(_t("%(tier)s until %(day)s.") % until)
-        if standing.next_tier:
-            missing = {"missing": money.show(standing.missing_minor), "tier": standing.next_tier.name}
-            said.append(_t("%(missing)s more for %(tier)s.") % missing)
-        if lost := loyalty.expiring_points(customer_ids=[customer.pk], today=today).get(customer.pk):
-            said.append(
-                ngettext("%(n)d point expires within a month.", "%(n)d points expire within a month.", lost)
-                % {"n": lost}
-            )
-        ledger = f"{reverse('admin:crm_loyaltyentry_changelist')}?customer__id__exact={customer.pk}"
-        points = customer.profile.points
-        shown = ngettext("%(n)d point", "%(n)d points", points) % {"n": points}
-        return format_html('<a href="{}" class="underline">{}</a>. {}', ledger, shown, " ".join(said))
-
-    @admin.display(description=_("Likes to buy"))
-    def favourites(self, customer: Customer) -> str:
-        leaves = customer.categories.filter(category__children=None, receipts__gt=0).select_related("category")
-        best = leaves.order_by("-receipts", "-spend_minor")[:FAVOURITES]
-        return ", ".join(row.category.name for row in best) or "–"
-
-    @admin.display(description=_("Can be written to by"))
-    def reached(self, customer: Customer) -> str:
-        allowed = [
-            Channel(channel) for channel, flag in consents.PROFILE_FLAGS.items() if getattr(customer.profile, flag)
-        ]
-        return ", ".join(str(channel.label) for channel in allowed) or _t("No channel: no consent.")
-
-    @admin.display(description=_("Latest receipts"))
-    def latest(self, customer: Customer) -> SafeString | str:
-        rows = customer.receipts.order_by("-sold_at", "-id")[:LATEST]
-        links = (
-            (
-                reverse("admin:crm_receipt_change", args=[receipt.pk]),
-                date_format(receipt.sold_on),
-                money.show(receipt.total_minor),
-            )
-            for receipt in rows
-        )
-        return (
-            format_html(
-                "{}",
-                format_html_join(
-                    " · ",
-                    '<a class="text-primary-600 whitespace-nowrap dark:text-primary-500" href="{}">{}: {}</a>',
-                    links,
-                ),
-            )
-            or "–"
-        )
-
 
 class MemberInline(FactInline):
     model = Customer
@@ -250,7 +164,8 @@ class HouseholdMembers(LiveMemberInline):
 
 
 @admin.register(Household)
-class HouseholdAdmin(RecordAdmin):
+class HouseholdAdmin(GroupPages, RecordAdmin):
+    template = "customers/household.html"
     personal = "members"
     exports = [lists.households]
     list_display = ["number", "decision_maker"]
@@ -268,7 +183,8 @@ class Contacts(LiveMemberInline):
 
 
 @admin.register(Company)
-class CompanyAdmin(RecordAdmin):
+class CompanyAdmin(GroupPages, RecordAdmin):
+    template = "customers/company.html"
     personal = "contacts"
     exports = [lists.companies]
     list_display = ["name", "industry", "employees", "decision_maker"]

@@ -67,15 +67,19 @@ def test_a_customers_page_opens_with_who_this_is(marketing: Client) -> None:
     customer = make.customer("Ilze Kalniņa", card="29001")
     receipt = make.receipt(make.line(make.product(path="Food > Dairy"), "2"), customer=customer)
     page = marketing.get(reverse("admin:crm_customer_change", args=[customer.pk])).content.decode()
-    assert "1 time since May 20, 2026, last on May 20, 2026, for $20.00 in all." in page
+    assert "Ilze Kalniņa, bought once, in May 2026." in page
+    assert "Last bought on May 20, 2026, for $20.00. 20 points." in page
     assert "Dairy" in page
-    assert "No channel: no consent." in page
+    assert "There is no way to reach them: we have no address." in page
     assert reverse("admin:crm_receipt_change", args=[receipt.pk]) in page
 
 
-def test_closed_records_are_not_shown(marketing: Client) -> None:
-    gone = make.customer(erased_at=make.NOW)
-    assert marketing.get(reverse("admin:crm_customer_change", args=[gone.pk])).status_code == 302
+def test_an_erased_record_shows_nothing_but_that(marketing: Client) -> None:
+    gone = make.customer("Anna Ozola", erased_at=make.NOW)
+    page = marketing.get(reverse("admin:crm_customer_change", args=[gone.pk])).content.decode()
+    assert "This person asked to be forgotten." in page
+    assert "Ozola" not in page
+    assert marketing.get(reverse("admin:crm_customer_edit", args=[gone.pk])).status_code == 302
 
 
 @pytest.mark.parametrize("text", ["ozola", "29001", "anna@example.com", "OZOLLA"])
