@@ -226,6 +226,7 @@ def requests(ids: Ids, before: Cursor | None, limit: int) -> list[Event]:
             row=one.pk,
             title=_("Asked: %(what)s") % {"what": one.get_kind_display()},
             detail=one.get_status_display(),
+            link=reverse("admin:crm_datarequest_change", args=[one.pk]),
             tone="warm" if one.status == DataRequest.Status.OPEN else "",
         )
         for one in shown
