@@ -20,7 +20,7 @@ TIERS = (
 )
 
 # Name, factor, category (its path; "" is everything), weekdays, days around the birthday.
-RULES = (
+RULES: tuple[tuple[str, str, str, list[int], int | None], ...] = (
     ("Twice the points around the birthday", "2", "", [], 3),
     ("Fresh Tuesdays", "2", "Produce", [2], None),
     ("No points on fuel", "0", "Fuel", [], None),
