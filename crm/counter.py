@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from crm import loyalty, money, receipts, wordings
+from crm.days import shop_day
 from crm.models import (
     Channel,
     Customer,
     CustomerCategory,
     CustomerProfile,
     LoyaltyCard,
-    LoyaltyEntry,
+    LoyaltyProgramme,
     Product,
     Receipt,
     ReceiptMail,
@@ -87,14 +88,36 @@ def mask(email: str) -> str:
     return f"{local[:1]}•••{at}{domain}" if at else ""
 
 
-def customer(one: Customer) -> dict[str, Any]:
-    """The card of a chosen customer: who, the points, and what they usually buy."""
+def customer(one: Customer, *, now: datetime) -> dict[str, Any]:
+    """The card of a chosen customer: who, the points and what they are worth, and what they usually buy."""
     usually = (
         CustomerCategory.objects.filter(customer=one, category__children=None, receipts__gt=1)
         .order_by("-receipts", "-spend_minor", "category")
         .values_list("category__name", flat=True)[:USUALLY]
     )
-    return {"person": people([one])[0], "usually": list(usually), "is_member": _is_member(one)}
+    today = shop_day(now)
+    return {
+        "person": people([one])[0],
+        "usually": list(usually),
+        "is_member": _is_member(one),
+        "tier": loyalty.tier_of(one, today),
+        "expiring": loyalty.expiring_points(customer_ids=[one.pk], today=today).get(one.pk, 0),
+        **_what_points_buy(one),
+    }
+
+
+def _what_points_buy(one: Customer) -> dict[str, int]:
+    """Of the points they may redeem (their household's too): how many, in which steps, and what those are worth."""
+    programme = LoyaltyProgramme.current()
+    if not programme.redeem_worth_minor:
+        return {}
+    spendable = loyalty.spendable(one)
+    return {
+        "spendable": spendable,
+        "step": programme.redeem_points,
+        "step_worth_minor": programme.redeem_worth_minor,
+        "worth": spendable // programme.redeem_points * programme.redeem_worth_minor,
+    }
 
 
 def card_hint(number: str) -> str:
@@ -133,13 +156,14 @@ def done(receipt: Receipt) -> dict[str, Any]:
     """The panel after a sale."""
     buyer = receipt.customer
     shop = Shop.current()
-    entries = LoyaltyEntry.objects.filter(receipt=receipt, kind=LoyaltyEntry.Kind.EARN)
+    moved = loyalty.of_receipt(receipt)
     profile = CustomerProfile.objects.filter(customer=buyer).first() if buyer else None
     return {
         "receipt": receipt,
         "buyer": _name(buyer) if buyer else "",
         "masked": mask(buyer.email) if buyer else "",
-        "earned": entries.aggregate(points=Sum("points"))["points"] or 0,
+        "earned": moved["points"],
+        "redeemed": moved["redeemed"],
         "points": profile.points if profile else 0,
         "may_write": bool(profile and profile.consent_email),
         "change": change(receipt.total_minor) if receipt.payment == "cash" else [],

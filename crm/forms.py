@@ -67,7 +67,8 @@ def read_sale(body: bytes) -> Sale:
         store_id, customer_id, payment = int(data["store"]), data["customer"], data["payment"]
         wanted = [int(line["product"]) for line in lines]
         customer_id = None if customer_id is None else int(customer_id)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        redeem_points = int(data.get("redeem_points", 0))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise SaleRefused(_("The till's page sent something unreadable. Reload it; the sale is kept.")) from error
     if payment not in PAYMENTS:
         raise SaleRefused(_("Choose how the customer pays."))
@@ -89,6 +90,7 @@ def read_sale(body: bytes) -> Sale:
         channel=SalesChannel.TILL,
         lines=[_read_line(position, line, products) for position, line in enumerate(lines, 1)],
         expected_total_minor=total,
+        redeem_points=redeem_points,
     )
 
 

@@ -97,6 +97,11 @@ class ProgrammeAdmin(RecordAdmin):
         else:
             obj.save()
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        return super().render_change_form(request, context | {"show_save_and_add_another": False}, *args, **kwargs)
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):
             return super().changelist_view(request, extra_context)
@@ -106,7 +111,7 @@ class ProgrammeAdmin(RecordAdmin):
 
 class RuleForm(forms.ModelForm):
     weekdays = forms.TypedMultipleChoiceField(
-        label=_("weekdays"),
+        label=_("Weekdays"),
         choices=[(number + 1, name) for number, name in WEEKDAYS.items()],
         coerce=int,
         required=False,

@@ -116,7 +116,9 @@ def _add_customer(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            return render(request, "till/_customer.html", {"customer": counter.customer(customer)}, status=201)
+            return render(
+                request, "till/_customer.html", {"customer": counter.customer(customer, now=timezone.now())}, status=201
+            )
     return render(request, "till/_new_customer.html", _new_customer_context(form, shop), status=UNPROCESSABLE)
 
 
@@ -142,7 +144,7 @@ def customer_card(request: HttpRequest, pk: int) -> HttpResponse:
     """Who stands there, in three lines."""
     customer = get_object_or_404(customers.live(), pk=pk)
     audit.looked(customer=customer, what="till", request=request)
-    return render(request, "till/_customer.html", {"customer": counter.customer(customer)})
+    return render(request, "till/_customer.html", {"customer": counter.customer(customer, now=timezone.now())})
 
 
 @require_POST

@@ -15,7 +15,7 @@ function newKey() {
 
 function fresh() {
   // `pending` is the very text that was sent and not yet answered; until it is, nothing else may change.
-  return { key: newKey(), customer: null, lines: [], pending: null };
+  return { key: newKey(), customer: null, lines: [], redeem: false, pending: null };
 }
 
 export const cart = Object.assign(fresh(), load());

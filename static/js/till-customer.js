@@ -3,6 +3,7 @@
 import { cart } from "./till-cart.js";
 import { combobox } from "./till-choose.js";
 import { changed, drawSums, nextSale } from "./till-lines.js";
+import { pointsOnCard } from "./till-points.js";
 import { $, announce, ask, explain, scan, words } from "./till-talk.js";
 
 const people = combobox($("customer-search"), $("customer-list"), {
@@ -25,11 +26,23 @@ export async function chooseCustomer(pk) {
 export function customerChosen() {
   const card = $("customer-card").querySelector("[data-customer]");
   nextSale();
-  cart.customer = { id: Number(card.dataset.customer), name: card.dataset.name };
+  const id = Number(card.dataset.customer);
+  if (cart.customer?.id !== id) cart.redeem = false;
+  cart.customer = { id, name: card.dataset.name, ...pointsOnCard(card.dataset) };
   changed();
   showCustomer();
   announce(card.dataset.name);
   scan.focus();
+}
+
+/** What the card says may have changed since: points are used at another till, say. */
+export async function refreshCustomer() {
+  const { id } = cart.customer ?? {};
+  const answer = id && (await ask(`${$("customer-card").dataset.url}${id}/`).catch(() => null));
+  if (!answer?.ok || cart.customer?.id !== id) return;
+  $("customer-card").innerHTML = await answer.text();
+  Object.assign(cart.customer, pointsOnCard($("customer-card").querySelector("[data-customer]").dataset));
+  changed();
 }
 
 /** Either the card of the chosen one, or the field to look for one, or the form for a new one. */
@@ -45,6 +58,7 @@ export function showCustomer(searching = !cart.customer) {
 
 export function dropCustomer() {
   cart.customer = null;
+  cart.redeem = false;
   $("customer-card").replaceChildren();
   changed();
   showCustomer();

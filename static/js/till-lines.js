@@ -1,6 +1,7 @@
 // The lines of the sale at hand on screen: drawn, added up, typed in.
 
 import { cart, save } from "./till-cart.js";
+import { drawPoints, pointsOff } from "./till-points.js";
 import { add, line as sumOf, tidy } from "./till-sums.js";
 import { $, alertWith, announce, money, quiet, say, scan, words } from "./till-talk.js";
 
@@ -46,10 +47,13 @@ export function drawSums() {
     total += sum.total_minor || 0;
     off += sum.discount_minor || 0;
   });
-  $("total").textContent = money(total);
+  const used = pointsOff(total);
+  drawPoints(total);
+  $("total").textContent = money(total - used.minor);
   const count = cart.lines.length;
   const parts = count ? [count === 1 ? words.linesOne : say(words.linesMany, { n: count })] : [];
   if (off) parts.push(say(words.saved, { amount: money(off) }));
+  if (used.points) parts.push(say(words.pointsUsed, { points: used.points.toLocaleString(words.locale), amount: money(used.minor) }));
   $("summary").textContent = parts.join(" · ");
   const busy = Boolean(cart.pending);
   for (const button of document.querySelectorAll("[data-pay]")) button.disabled = !count || busy;
@@ -57,7 +61,7 @@ export function drawSums() {
   $("start-over").hidden = busy || !(count || cart.customer);
   $("start-over").textContent = words.drop;
   document.body.classList.toggle("busy", busy);
-  return total;
+  return total - used.minor;
 }
 
 export function changed() {

@@ -2,8 +2,9 @@
 
 import { asides, setAside, takeOut } from "./till-aside.js";
 import { cart, save, startOver } from "./till-cart.js";
-import { chooseCustomer, showCustomer } from "./till-customer.js";
-import { draw, drawSums, pointAt } from "./till-lines.js";
+import { chooseCustomer, refreshCustomer, showCustomer } from "./till-customer.js";
+import { changed, draw, drawSums, pointAt } from "./till-lines.js";
+import { pointsOff } from "./till-points.js";
 import { scansUnderWay } from "./till-scan.js";
 import { line as sumOf } from "./till-sums.js";
 import { $, alertWith, announce, ask, csrf, explain, isStale, money, quiet, say, scan, words } from "./till-talk.js";
@@ -17,12 +18,15 @@ export async function pay(payment) {
   const wrong = sums.findIndex((sum) => sum.wrong);
   if (wrong >= 0) return pointAt(wrong, sums[wrong].wrong);
   quiet();
+  const total = sums.reduce((so, sum) => so + sum.total_minor, 0);
+  const used = pointsOff(total);
   cart.pending = JSON.stringify({
     key: cart.key,
     store: Number(document.body.dataset.store),
     customer: cart.customer && cart.customer.id,
     payment,
-    total_minor: sums.reduce((total, sum) => total + sum.total_minor, 0),
+    total_minor: total - used.minor,
+    ...(used.points ? { redeem_points: used.points } : {}),
     lines: sums.map(({ quantity, price, discount_minor }, index) => ({
       product: cart.lines[index].product, quantity, price, discount_minor,
     })),
@@ -31,6 +35,18 @@ export async function pay(payment) {
   drawSums();
   announce(words.sending);
   return send();
+}
+
+/** Use the customer's points for this sale, or keep them after all. */
+export async function usePoints() {
+  if (cart.pending) return undefined;
+  const under = scansUnderWay();
+  if (under) await under;
+  if ($("use-points").hidden) return alertWith(words.noPoints);
+  cart.redeem = !cart.redeem;
+  quiet();
+  changed();
+  return announce(`${words.toPay} ${$("total").textContent}`);
 }
 
 let again = null;
@@ -89,6 +105,7 @@ function refused({ message, clash }) {
   drawSums();
   if (clash) alertWith(message, [words.newSale, dropSale]);
   else alertWith(message);
+  if (cart.redeem) refreshCustomer();
 }
 
 function done(html) {

@@ -5,7 +5,7 @@ import { asides } from "./till-aside.js";
 import { cart, forget } from "./till-cart.js";
 import { chooseCustomer, customerChosen, dropCustomer, showCustomer } from "./till-customer.js";
 import { draw, removeLine } from "./till-lines.js";
-import { drawAsides, dropSale, emailReceipt, pay, send, sendAsides } from "./till-pay.js";
+import { drawAsides, dropSale, emailReceipt, pay, send, sendAsides, usePoints } from "./till-pay.js";
 import { products } from "./till-scan.js";
 import { $, alertWith, explain, quiet, scan, words } from "./till-talk.js";
 
@@ -14,6 +14,7 @@ document.addEventListener("keydown", (event) => {
   const keys = {
     F2: () => { if (!cart.pending) { showCustomer(true); $("customer-search").focus(); } },
     F4: emailReceipt,
+    F6: usePoints,
     F8: () => pay("card"),
     F9: () => pay("cash"),
     Escape: escape,
@@ -38,6 +39,7 @@ document.addEventListener("click", (event) => {
   const actions = {
     "remove-line": () => removeLine(button.closest("tr").sectionRowIndex),
     "remove-customer": () => { dropCustomer(); $("customer-search").focus(); },
+    "use-points": usePoints,
     "close-new": () => { showCustomer(); scan.focus(); },
   };
   actions[button.dataset.action]?.();

@@ -8,7 +8,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from crm.models import Consent, Customer, LoyaltyCard, Product, Receipt, Store
+from crm import loyalty
+from crm.models import Consent, Customer, Household, LoyaltyCard, LoyaltyProgramme, Product, Receipt, Store
 from tests.crm import make
 
 pytestmark = pytest.mark.django_db
@@ -314,3 +315,31 @@ def test_a_lost_card_names_nobody(till: Client) -> None:
     LoyaltyCard.objects.update(status="lost")
 
     assert till.get(reverse("till-scan"), {"q": "29000001"}).json() == {"many": False}
+
+
+def test_a_sale_may_use_points_and_the_card_says_what_they_are_worth(till: Client) -> None:
+    LoyaltyProgramme(redeem_points=100, redeem_worth_minor=500).save()
+    home = Household.objects.create(number="H1", shares_points=True)
+    people = [make.customer(registered=True, household=home) for _ in range(2)]
+    for one in people:
+        loyalty.adjust_points(customer=one, points=130, reason="Test", by=None, now=make.NOW, key=uuid.uuid4())
+    card = till.get(reverse("till-customer", args=[people[0].pk])).content.decode()
+    assert 'data-points="260" data-step="100" data-worth="500"' in card
+    assert "260 with the household, worth $10.00" in card
+    product = make.product(price_minor=1000)
+    fields = {"customer": people[0].pk, "total_minor": 500}
+
+    refused = send(till, body(product, **fields | {"total_minor": 0, "redeem_points": 300}))
+    answer = send(till, body(product, **fields, redeem_points=100))
+
+    assert refused.status_code == 422
+    assert "more than the sale comes to" in refused.json()["message"]
+    assert "100 points used" in answer.content.decode()
+    assert Receipt.objects.get().total_minor == 500
+
+
+@pytest.mark.parametrize("points", ["x", None, [], {}, float("inf"), float("nan")])
+def test_unreadable_points_are_refused(till: Client, points: Any) -> None:
+    answer = send(till, body(make.product(), redeem_points=points))
+    assert answer.status_code == 422
+    assert not Receipt.objects.exists()

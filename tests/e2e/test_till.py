@@ -1,6 +1,7 @@
 """The till in a real browser, without a mouse."""
 
 import random
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -9,8 +10,8 @@ from django.contrib.auth.models import Permission, User
 from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
-from crm import products, profiles, sales
-from crm.models import Consent, Customer, CustomerProfile, Product, Receipt, ReceiptMail
+from crm import loyalty, products, profiles, sales
+from crm.models import Consent, Customer, CustomerProfile, LoyaltyCard, LoyaltyProgramme, Product, Receipt, ReceiptMail
 from tests.crm import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -489,3 +490,72 @@ def test_nothing_needs_sideways_scrolling(
     assert sideways() == 0
     page.goto(live_server.url + f"/r/{Receipt.objects.get().public_id}/")
     assert sideways() == 0
+
+
+@pytest.fixture
+def points(shop: Customer) -> Customer:
+    """The card holder has 250 points, and each hundred is worth $2.00."""
+    LoyaltyProgramme(redeem_points=100, redeem_worth_minor=200).save()
+    loyalty.adjust_points(customer=shop, points=250, reason="Test", by=None, now=make.NOW, key=uuid.uuid4())
+    return shop
+
+
+def test_points_pay_with_one_key_and_are_kept_after_all_with_another(
+    points: Customer, page: Page, live_server: LiveServer
+) -> None:
+    open_till(page, live_server)
+    scan(page, MILK)
+    expect(page.locator("#use-points")).to_be_hidden()
+    scan(page, CARD)
+    expect(page.locator(".who-worth")).to_have_text("Worth $4.00")
+    expect(page.locator("#use-points")).to_be_hidden()  # $1.29 is less than a hundred points are worth
+    scan(page, BREAD)
+    expect(page.locator("#use-points")).to_contain_text("Use 200 points: $4.00 off")
+    page.keyboard.press("F6")
+    expect(page.locator("#total")).to_have_text("$2.14")
+    expect(page.locator("#summary")).to_have_text("2 lines · 200 points used: $4.00 off")
+    page.keyboard.press("F6")
+    expect(page.locator("#total")).to_have_text("$6.14")
+    page.locator("#use-points").click()
+    page.reload()
+    expect(page.locator("#total")).to_have_text("$2.14")
+    expect(page.locator("#use-points")).to_contain_text("Keep the points after all")
+
+    page.keyboard.press("F8")
+    paid(page)
+
+    receipt = Receipt.objects.get()
+    assert (receipt.total_minor, receipt.discount_minor) == (214, 400)
+    assert CustomerProfile.objects.get().points == 250 - 200 + 2
+    expect(page.locator("#done")).to_contain_text("200 points used")
+    scan(page, BREAD)
+    expect(page.locator("#total")).to_have_text("$4.85")
+    expect(page.locator("#use-points")).to_be_hidden()
+    assert list(profiles.differences()) == []
+
+
+@pytest.mark.console_errors_expected
+def test_points_that_another_till_used_meanwhile_are_refused_and_the_rest_is_offered(
+    points: Customer, page: Page, live_server: LiveServer
+) -> None:
+    open_till(page, live_server)
+    scan(page, CARD, BREAD)
+    page.keyboard.press("F6")
+    expect(page.locator("#total")).to_have_text("$0.85")
+    loyalty.adjust_points(customer=points, points=-140, reason="Test", by=None, now=make.NOW, key=uuid.uuid4())
+
+    page.keyboard.press("F9")
+
+    expect(page.locator("#message")).to_contain_text("Only 110 points are left.")
+    expect(page.locator("#total")).to_have_text("$2.85")
+    assert not Receipt.objects.exists()
+    page.keyboard.press("F9")
+    paid(page)
+    assert Receipt.objects.get().total_minor == 285
+
+
+def test_a_replaced_card_still_finds_its_owner_and_says_so(till: Page, shop: Customer) -> None:
+    new = loyalty.replace_card(card=LoyaltyCard.objects.get(number=CARD), by=None, now=make.NOW)
+    scan(till, CARD, MILK)
+    expect(till.locator(".who-name")).to_have_text("Marta Kalniņa")
+    expect(till.locator(".who-points")).to_contain_text(f"…{new.number[-4:]}")
