@@ -32,6 +32,7 @@ from crm.person import ROOMS, Section, whole_person
 from crm.retention import Rule, rules
 
 MINOR = "_minor"
+WIDE, FEW = 8, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def copy_of(*, customer: Customer, now: datetime) -> Copy:
         number=survivor(customer).number,
         made_at=now,
         shop=shop,
-        sections=[section for section in sections if section.rows],
+        sections=[section for section in sections if section.rows and section.columns],
         received_by=[line.strip() for line in shop.data_recipients.splitlines() if line.strip()],
         kept=list(_periods()),
     )
@@ -129,7 +130,7 @@ def _worked_out(ids: Sequence[int], now: datetime) -> Section:
     row = {"stage": Said(stage, str(STAGES[stage]))} if stage else {}
     return Section(
         key="worked_out",
-        title=_("What we worked out about you"),
+        title=_("What was worked out"),
         columns={"stage": _("Stage as a customer")},
         rows=[row] if row else [],
     )
@@ -141,7 +142,7 @@ def _looks(ids: Sequence[int]) -> Section:
     labels = dict(AuditEntry.Action.choices)
     return Section(
         key="crm.AuditEntry",
-        title=_("How often our staff looked at your data"),
+        title=_("How often staff looked at the data"),
         columns={"what": _("What"), "action": _("Did"), "times": _("Times"), "last": _("Last")},
         rows=[
             {
@@ -204,15 +205,20 @@ def as_html(copy: Copy) -> str:
         {
             "title": section.title,
             "count": len(section.rows),
-            "records": [_told(section, row) for row in section.rows] if len(section.columns) > 8 else [],
+            "records": [_told(section, row) for row in section.rows] if _is_told(section) else [],
             "header": list(section.columns.values()),
-            "rows": [[shown(row.get(name), name) for name in section.columns] for row in section.rows]
-            if len(section.columns) <= 8
-            else [],
+            "rows": []
+            if _is_told(section)
+            else [[shown(row.get(name), name) for name in section.columns] for row in section.rows],
         }
         for section in copy.sections
     ]
     return render_to_string("privacy/copy.html", {"copy": copy, "sections": sections})
+
+
+def _is_told(section: Section) -> bool:
+    """Whether its few wide rows are shown as label and value rather than as a table."""
+    return len(section.columns) > WIDE and len(section.rows) <= FEW
 
 
 def _told(section: Section, row: dict[str, Any]) -> list[tuple[str, str]]:
@@ -240,5 +246,7 @@ def shown(value: Any, name: str = "") -> str:
     if isinstance(value, dict):
         return "; ".join(f"{key}: {shown(one)}" for key, one in value.items())
     if isinstance(value, Decimal):
+        if name.endswith("price"):
+            return money.show_exact(value)
         return f"{value.normalize():f}"
     return str(value)

@@ -154,7 +154,7 @@ def erase_customer(*, customer: Customer, by: User | None, now: datetime) -> Era
         for rule in rules():
             _carry_out(rule, found, ids, now)
         for rule, keys in alone.items():
-            _delete(rule.model, keys)
+            delete_rows(rule.model, keys)
         DataRequest.objects.filter(customer__in=ids, status=DataRequest.Status.OPEN).update(
             status=DataRequest.Status.DONE, decided_at=now, decided_by=by
         )
@@ -206,7 +206,7 @@ def _remember(ids: Sequence[int], found: Found, now: datetime) -> None:
     values: set[tuple[str, str]] = set()
     for rule in rules():
         for name, kind in rule.hash:
-            for chunk in _chunks(found.get(rule.label, [])):
+            for chunk in chunks(found.get(rule.label, [])):
                 rows = rule.model._base_manager.filter(pk__in=chunk)
                 values |= {(kind, value) for value in rows.values_list(name, flat=True) if value}
     forgotten.remember(values=values, now=now)
@@ -228,9 +228,9 @@ def _carry_out(rule: Rule, found: Found, ids: Sequence[int], now: datetime) -> N
         related = model._meta.get_field(name)
         if isinstance(related, ForeignKey) and related.remote_field.model is Customer:
             model._base_manager.filter(**{f"{name}__in": ids}).update(**{name: None})
-    for chunk in _chunks(found.get(rule.label, [])):
+    for chunk in chunks(found.get(rule.label, [])):
         if rule.rows == "delete":
-            _delete(model, chunk)
+            delete_rows(model, chunk)
         elif rule.rows == "keep":
             strip(rule, chunk, now=now)
 
@@ -248,13 +248,13 @@ def strip(rule: Rule, keys: Sequence[Any], *, now: datetime, unlinking: bool = T
         rule.model._base_manager.filter(pk__in=keys).update(**values)
 
 
-def _delete(model: type[Model], keys: Sequence[Any]) -> None:
+def delete_rows(model: type[Model], keys: Sequence[Any]) -> None:
     """Delete rows without asking what refers to them, which a deletion by Django would: the rules see to that.
 
     Rows of others that may name none of these (the card of a shared balance, say) name none from now on.
     """
-    for related in model._meta.related_objects:
-        reference = related.field
+    for related in model._meta.get_fields(include_hidden=True):
+        reference = related.remote_field if related.auto_created and not related.concrete else None
         if isinstance(reference, ForeignKey) and reference.null:
             reference.model._base_manager.filter(**{f"{reference.name}__in": keys}).update(**{reference.name: None})
     rows = model._base_manager.filter(pk__in=keys).order_by()
@@ -272,6 +272,6 @@ def _strip_log(found: Found) -> None:
     LogEntry.objects.filter(logged).update(object_repr="", change_message="")
 
 
-def _chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for start in range(0, len(keys), AT_ONCE):
         yield keys[start : start + AT_ONCE]

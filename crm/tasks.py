@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from crm import bell, jobs, loyalty, outbox
+from crm import bell, expiry, jobs, loyalty, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -37,3 +37,10 @@ def see_to_loyalty_day() -> None:
     """What a new day of the shop brings to the programme: expiries, birthdays, tiers; nothing where it was seen to."""
     if done := loyalty.see_to_day(now=timezone.now()):
         logger.info("Loyalty: %s", done)
+
+
+@shared_task(ignore_result=True)
+def let_data_expire() -> None:
+    """Delete, empty or erase what the rules of retention keep no longer."""
+    if done := expiry.expire(now=timezone.now()):
+        logger.info("Personal data whose time has passed: %s.", done)

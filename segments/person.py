@@ -53,7 +53,7 @@ def copy(ids: Sequence[int], now: datetime) -> list[Section]:
     return [
         Section(
             key="segments.Membership",
-            title=_("The groups of customers that you are in"),
+            title=_("Groups of customers (segments, personas)"),
             columns={"group": _("Group"), "kind": _("Kind"), "entered_at": _("Since"), "why": _("Because")},
             rows=[
                 {

@@ -124,6 +124,7 @@ CELERY_TASK_ROUTES = {
         "crm.tasks.mail_receipts",
         "crm.tasks.run_jobs",
         "crm.tasks.clean_up_jobs",
+        "crm.tasks.let_data_expire",
     )
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -138,6 +139,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     # Asked every few minutes, done once on each of the shop's days; a day of downtime is caught up with.
     "loyalty-day": {"task": "crm.tasks.see_to_loyalty_day", "schedule": 300.0, "options": {"expires": 300}},
     "old-files": {"task": "crm.tasks.clean_up_jobs", "schedule": 3600.0, "options": {"expires": 3600}},
+    "personal-data": {"task": "crm.tasks.let_data_expire", "schedule": 6 * 3600.0, "options": {"expires": 3600}},
     "campaigns": {"task": "campaigns.tasks.dispatch", "schedule": 3.0, "options": {"expires": 3}},
     "segments-follow-the-facts": {"task": "segments.tasks.refresh_marked", "schedule": 2.0, "options": {"expires": 10}},
     # A new rule, a large import, and each new day of the shop make segments due for everybody.

@@ -23,13 +23,14 @@ class Looked:
     """
 
     personal: str = ""
+    opts: Any
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         response: HttpResponse = super().changelist_view(request, extra_context)  # type: ignore[misc]  # ModelAdmin's
         shown = getattr(response, "context_data", None) or {}
         if self.personal and "cl" in shown:
             audit.searched(
-                what=f"list: {self._kind}",
+                what=f"list: {self.opts.verbose_name_plural}",
                 count=len(shown["cl"].result_list),
                 request=request,
                 detail=", ".join(sorted(name for name in request.GET if name.isidentifier()))[:500],
@@ -67,7 +68,7 @@ class Looked:
 
     @property
     def _kind(self) -> str:
-        return str(self.opts.model_name)  # type: ignore[attr-defined]  # ModelAdmin's
+        return str(self.opts.verbose_name)
 
     def _note_look(self, request: HttpRequest, obj: Model, part: str) -> None:
         people = people_of(obj, self.personal)
