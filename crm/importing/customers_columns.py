@@ -272,7 +272,7 @@ def _reach() -> tuple[Column, ...]:
     return (
         Column(
             "email",
-            _address(320, addresses.clean_email),
+            address(320, addresses.clean_email),
             holds="email",
             label=_("e-mail"),
             synonyms="e-mail; mail; email address; e-mail address; mail address; e-mail-adresse; mailadresse; email 1; "
@@ -283,7 +283,7 @@ def _reach() -> tuple[Column, ...]:
         ),
         Column(
             "phone",
-            _address(50, addresses.clean_phone),
+            address(50, addresses.clean_phone),
             holds="phone",
             label=_("phone"),
             synonyms="telephone; phone number; tel; tel.; mobile; mobile phone; cell; cell phone; mobile number; "
@@ -364,7 +364,7 @@ def _consents() -> tuple[Column, ...]:
     )
 
 
-def _address(limit: int, check: Callable[[str], str]) -> Parser:
+def address(limit: int, check: Callable[[str], str]) -> Parser:
     read = text(limit)
 
     def parse(cell: str) -> str:

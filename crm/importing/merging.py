@@ -23,7 +23,7 @@ class Counts:
 
 
 class Importer(ABC):
-    """One kind of file. The first column is the key by which its things are known."""
+    """One kind of file. The first column is the key by which its things are known, mostly or always."""
 
     kind: str
     refused: str = "SELECT row, reason FROM import_problem ORDER BY row"
@@ -31,6 +31,7 @@ class Importer(ABC):
 
     def __init__(self, *, zone: ZoneInfo, now: datetime, source: str) -> None:
         self.zone, self.now, self.source = zone, now, source
+        self.file_name = ""
         self.samples: Samples | None = None
         """Filled while merging where somebody wants to see some of what happens."""
         self.targets = self.make_columns()
@@ -89,8 +90,8 @@ class Importer(ABC):
     def key(self, positions: dict[str, int]) -> Callable[[list[str]], str]:
         """What a bad row belongs to, as COPY wants it."""
         column = self.columns[0]
-        at = positions[column.name]
-        return lambda row: column.parse(row[at]) if at < len(row) else NULL
+        at = positions.get(column.name)
+        return lambda row: column.parse(row[at]) if at is not None and at < len(row) else NULL
 
 
 def _check(parse: Callable[[str], Any], at: int) -> Callable[[list[str]], Any]:

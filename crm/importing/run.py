@@ -22,6 +22,7 @@ from crm.importing.findings import SAMPLE
 from crm.importing.formats import Recognised, TableFile, open_file
 from crm.importing.groups import CompanyImporter, HouseholdImporter
 from crm.importing.guessing import by_names, complete
+from crm.importing.loyalty import LoyaltyImporter
 from crm.importing.mapping import Mapping, from_json
 from crm.importing.merging import Importer
 from crm.importing.plan import Plan, make_plan
@@ -30,6 +31,7 @@ from crm.importing.reading import FileRefused, Reader
 from crm.importing.receipts import ReceiptImporter
 from crm.importing.samples import Beside, Samples
 from crm.importing.staging import Staging, explain_with
+from crm.importing.statements import ConsentImporter
 from crm.turns import IMPORT_ALONE
 
 Progress = Callable[[float, str], None]
@@ -37,7 +39,15 @@ Progress = Callable[[float, str], None]
 
 IMPORTERS: dict[str, type[Importer]] = {
     importer.kind: importer
-    for importer in (CustomerImporter, HouseholdImporter, CompanyImporter, ProductImporter, ReceiptImporter)
+    for importer in (
+        CustomerImporter,
+        HouseholdImporter,
+        CompanyImporter,
+        ProductImporter,
+        ReceiptImporter,
+        LoyaltyImporter,
+        ConsentImporter,
+    )
 }
 KINDS = tuple(IMPORTERS)
 
@@ -110,6 +120,7 @@ def import_file(
     told = progress or (lambda share, what: None)
     importer = IMPORTERS[kind](zone=ZoneInfo(time_zone or settings.TIME_ZONE), now=now or timezone.now(), source=source)
     importer.samples = Samples() if dry_run else None
+    importer.file_name = Path(path).name
     how = how or Recognised()
     plan = _plan(open_file(path, how), how=how, mapping=mapping, importer=importer)
     errors = errors_path_of(plan.reader, errors_path) if errors_path or not dry_run else None
