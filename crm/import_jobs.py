@@ -187,5 +187,15 @@ def _note(name: str, number: int) -> str:
             "%(n)s noes stay noes: the file says yes, but not when and where that was said later.",
             number,
         ),
+        "returns_matched": ngettext(
+            "%(n)s return named no receipt; the latest sale of the same things was taken for it.",
+            "%(n)s returns named no receipt; the latest sales of the same things were taken for them.",
+            number,
+        ),
+        "addresses_suppressed": ngettext(
+            "%(n)s address will not be written to any more.",
+            "%(n)s addresses will not be written to any more.",
+            number,
+        ),
     }.get(name, f"{name.replace('_', ' ').capitalize()}: %(n)s")
     return said % {"n": f"{number:,}"}

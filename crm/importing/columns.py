@@ -24,6 +24,7 @@ Holds = Literal[
     "text",
     "words",
     "number",
+    "whole",
     "date",
     "time",
     "yes_no",

@@ -197,7 +197,7 @@ def _home() -> tuple[Column, ...]:
             "household_size",
             cells.whole(50),
             MAYBE_NUMBER,
-            holds="number",
+            holds="whole",
             label=_("household size"),
             synonyms="persons in household; haushaltsgröße; haushaltsgrösse; размер семьи; человек в семье; "
             "componenti del nucleo; perheen koko; talouden koko; fjölskyldustærð; heimilisstærð; household size desc",
@@ -206,7 +206,7 @@ def _home() -> tuple[Column, ...]:
             "children",
             cells.whole(30),
             MAYBE_NUMBER,
-            holds="number",
+            holds="whole",
             label=_("children"),
             synonyms="kids; number of children; kinder; anzahl kinder; дети; количество детей; figli; numero di figli; "
             "lapset; lapsia; fjöldi barna; barnafjöldi; kid category desc",

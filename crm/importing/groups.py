@@ -170,7 +170,7 @@ class CompanyImporter(Importer):
                 "employees",
                 cells.whole(10_000_000),
                 "integer",
-                holds="number",
+                holds="whole",
                 label=_("employees"),
                 synonyms="size; number of employees; headcount; mitarbeiter; anzahl mitarbeiter; сотрудников; "
                 "число сотрудников; dipendenti; numero dipendenti; henkilöstö; työntekijät; starfsmenn; "

@@ -24,8 +24,8 @@ _BY_CONTENT = {"email": "email", "phone": "phone", "barcode": "barcode", "gender
 _FITS = {
     "date": ("date", "time"),
     "time": ("date", "time"),
-    "number": ("number",),
-    "yes_no": ("yes_no", "number", "gender"),
+    "number": ("number", "whole", "date", "time"),
+    "yes_no": ("yes_no", "number", "whole", "gender"),
     "gender": ("gender",),
     "email": ("email",),
 }
@@ -89,7 +89,7 @@ def _compare(header: str, holds: str, column: Column, names: set[str]) -> tuple[
     fits = _FITS.get(holds)
     contradicts = (
         bool(holds)
-        and column.holds in ("date", "time", "number", "yes_no", "email", "gender")
+        and column.holds in ("date", "time", "number", "whole", "yes_no", "email", "gender")
         and ((fits is not None and column.holds not in fits) or (fits is None and holds != column.holds))
     )
     if name in names:

@@ -107,7 +107,7 @@ class LoyaltyImporter(Importer):
                 cells.whole(MOST_POINTS),
                 "integer",
                 required=True,
-                holds="number",
+                holds="whole",
                 label=gettext_lazy("points"),
                 synonyms="balance; points balance; loyalty points; bonus points; current points; punkte; punktestand; "
                 "bonuspunkte; guthaben; баллы; бонусы; остаток баллов; баланс; punti; saldo; saldo punti; pisteet; "

@@ -48,7 +48,7 @@ class Importer(ABC):
     def show(self, cursor: Any, created: str, updated: str = "") -> None:
         """Take samples of what these queries give, where they are wanted (see :class:`Samples` for their columns)."""
         if self.samples is not None:
-            self.samples.take_created(cursor, created, self.params())
+            self.samples.take_created(cursor, created, self.params(), [column.name for column in self.columns])
             if updated:
                 self.samples.take_updated(cursor, updated, self.params())
 

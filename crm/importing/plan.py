@@ -3,6 +3,7 @@
 A column that is written as documented costs nothing here: where the whole file is, its rows go by untouched.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Mapping_
@@ -49,6 +50,11 @@ HINTS = {
     "others": gettext_lazy("other columns of the file are"),
 }
 """Why an order of day and month was chosen that the cells leave open; see crm.importing.dates."""
+
+
+NUMBERS = ("number", "whole")
+WRITTEN = (*NUMBERS, "date", "time")
+"""What is written in more than one way; a column of them is looked at as a whole."""
 
 
 class Undecided(FileRefused):
@@ -176,13 +182,16 @@ class _Maker:
         written = {
             at: column
             for name, source in sources.items()
-            if (column := self.columns[name]).holds in ("number", "date", "time") and not column.makes
+            if (column := self.columns[name]).holds in WRITTEN and not column.makes
             for at in self._positions(source)
             if not source.decimal and not source.date_order
         }
         doubtful = [at for at, column in written.items() if whole or not self._is_documented(at, column)]
-        expected = {at: written[at].holds for at in doubtful}
-        findings = dict(zip(doubtful, self._look(doubtful, expected), strict=True))
+        expected = {at: "number" if written[at].holds in NUMBERS else written[at].holds for at in doubtful}
+        findings = {
+            at: whole_of(one) if written[at].holds == "whole" else one
+            for at, one in zip(doubtful, self._look(doubtful, expected), strict=True)
+        }
         if open_ones := [one for one in findings.values() if one.candidates]:
             raise Undecided(open_ones)
         self._use_commas(findings)
@@ -216,7 +225,7 @@ class _Maker:
 
     def _is_documented(self, at: int, column: Column) -> bool:
         cells = self._cells(at)
-        if column.holds != "number":
+        if column.holds not in NUMBERS:
             return all(map(is_iso, cells))
         if not all(map(is_plain, cells)):
             return False
@@ -284,7 +293,7 @@ class _Maker:
         """How a cell of this column is turned into ours; None where it need not be."""
         found = findings.get(positions[0])
         cells = [cell for at in positions for cell in self._cells(at)]
-        if column.holds == "number":
+        if column.holds in NUMBERS:
             return self._number(source, found)
         if column.holds in ("date", "time"):
             order = source.date_order or (found.date_order if found else "")
@@ -331,6 +340,14 @@ class _Maker:
     def _has_gaps(self) -> bool:
         at = self.where["sold_at"]
         return at < len(self.reader.header) and any(not cell.strip() for cell in self._cells(at))
+
+
+def whole_of(finding: Finding) -> Finding:
+    """A column of whole numbers leaves nothing open: 1.200 cannot be one and a bit there."""
+    for signs in finding.candidates:
+        if signs[1:]:
+            return dataclasses.replace(finding, decimal=signs[0], thousands=signs[1:], candidates=())
+    return finding
 
 
 def _question(finding: Finding) -> str:

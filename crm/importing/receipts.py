@@ -19,6 +19,7 @@ from crm.importing.bulk import filling
 from crm.importing.cells import remembered
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
+from crm.importing.originals import find_originals
 from crm.importing.reading import FileRefused
 from crm.importing.receipts_columns import receipt_columns
 from crm.importing.shop import create_categories, create_customers, create_products, create_stores, mark_selected
@@ -128,6 +129,9 @@ class ReceiptImporter(Importer):
         cursor.execute(receipts_sql.UNLISTED)
         create_categories(cursor, "SELECT DISTINCT category FROM import_unlisted WHERE category <> ''")
         create_products(cursor, "SELECT sku, name, category FROM import_unlisted")
+        for statement in receipts_sql.ORIGINALS:
+            cursor.execute(statement, params)
+        found = find_originals(cursor)
         cursor.execute("SELECT count(*) FROM import_row")
         with filling(cursor, _FILLED, rows=cursor.fetchone()[0], unchecked=_FILLED[:2]):
             for statement in receipts_sql.INSERT:
@@ -143,7 +147,7 @@ class ReceiptImporter(Importer):
             created=created,
             unchanged=unchanged,
             refused=refused,
-            extra={"returns_without_receipt": without_receipt},
+            extra={"returns_without_receipt": without_receipt, **({"returns_matched": found} if found else {})},
         )
 
     def _settle_points(self, cursor: Any) -> None:

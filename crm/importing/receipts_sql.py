@@ -216,15 +216,8 @@ _INSERT_LINES = f"""
      ORDER BY new.id, line.row
 """
 
-INSERT = (
-    _CUSTOMERS,
-    "ANALYZE import_customer",
-    _RETURNS_OF_KNOWN,
-    _HOLD_ORIGINALS,
-    _RETURNS_OF_NEW,
-    _INSERT_RECEIPTS,
-    _INSERT_LINES,
-)
+ORIGINALS = (_CUSTOMERS, "ANALYZE import_customer", _RETURNS_OF_KNOWN, _RETURNS_OF_NEW)
+INSERT = (_HOLD_ORIGINALS, _INSERT_RECEIPTS, _INSERT_LINES)
 
 COUNT = """
     SELECT (SELECT count(*) FROM import_new),

@@ -25,7 +25,7 @@ from crm.importing.guessing import by_names, complete
 from crm.importing.loyalty import LoyaltyImporter
 from crm.importing.mapping import Mapping, from_json
 from crm.importing.merging import Importer
-from crm.importing.plan import Plan, make_plan
+from crm.importing.plan import WRITTEN, Plan, make_plan
 from crm.importing.products import ProductImporter
 from crm.importing.reading import FileRefused, Reader
 from crm.importing.receipts import ReceiptImporter
@@ -177,7 +177,7 @@ class _Import:
         it is looked at and read again; returns the plan that was followed in the end.
         """
         self._fill_by(staging, plan)
-        written = [column.name for column in self.importer.columns if column.holds in ("number", "date", "time")]
+        written = [column.name for column in self.importer.columns if column.holds in WRITTEN]
         if plan.whole or not written or not staging.has_problems(written):
             return plan
         closer = make_plan(

@@ -1,7 +1,7 @@
 """What a dry run shows: some of what would be created, changed and refused, and what would be created beside."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +28,14 @@ class Samples:
     updated: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
 
-    def take_created(self, cursor: Any, query: str, params: dict[str, Any]) -> None:
-        """``query`` gives (row, values as JSON), in order."""
+    def take_created(self, cursor: Any, query: str, params: dict[str, Any], order: Sequence[str]) -> None:
+        """``query`` gives (row, values as JSON), in order; their names are put in the ``order`` of the columns."""
         cursor.execute(f"{query} LIMIT {SHOWN}", params)
-        self.created = [{"row": row, "values": _filled(_read(values))} for row, values in cursor.fetchall()]
+        for row, said in cursor.fetchall():
+            values = _read(said)
+            names = [*(name for name in order if name in values), *(name for name in values if name not in order)]
+            filled = {name: values[name] for name in names if _plain(values[name]) is not None}
+            self.created.append({"row": row, "values": filled})
 
     def take_updated(self, cursor: Any, query: str, params: dict[str, Any]) -> None:
         """``query`` gives (row, key, values before, values after), in order; only what differs is kept."""
@@ -78,10 +82,6 @@ def _read(values: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return None if value in ("", []) else value
-
-
-def _filled(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if _plain(value) is not None}
 
 
 class Beside:
