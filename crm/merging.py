@@ -80,6 +80,7 @@ STAYS = (
     "customercategory.customer",
     "changemark.customer",
     "customername.customer",
+    "comparedcustomer.customer",
     "duplicatepair.first",
     "duplicatepair.second",
     "merge.survivor",

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from crm import bell, expiry, jobs, loyalty, outbox
+from crm import bell, duplicates, expiry, jobs, loyalty, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -44,3 +44,13 @@ def let_data_expire() -> None:
     """Delete, empty or erase what the rules of retention keep no longer."""
     if done := expiry.expire(now=timezone.now()):
         logger.info("Personal data whose time has passed: %s.", done)
+
+
+@shared_task(ignore_result=True)
+def find_duplicates() -> None:
+    """Compare customers that are new or changed with all others, and merge what a rule that is turned on is sure of."""
+    now = timezone.now()
+    found = duplicates.find_duplicates(now=now)
+    merged = duplicates.merge_by_rules(now=now)
+    if found.looked_at or merged:
+        logger.info("Duplicates: %s, %d merged by rules.", found, len(merged))

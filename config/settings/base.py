@@ -125,6 +125,7 @@ CELERY_TASK_ROUTES = {
         "crm.tasks.run_jobs",
         "crm.tasks.clean_up_jobs",
         "crm.tasks.let_data_expire",
+        "crm.tasks.find_duplicates",
     )
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -138,6 +139,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "jobs": {"task": "crm.tasks.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
     # Asked every few minutes, done once on each of the shop's days; a day of downtime is caught up with.
     "loyalty-day": {"task": "crm.tasks.see_to_loyalty_day", "schedule": 300.0, "options": {"expires": 300}},
+    "duplicates": {"task": "crm.tasks.find_duplicates", "schedule": 900.0, "options": {"expires": 900}},
     "old-files": {"task": "crm.tasks.clean_up_jobs", "schedule": 3600.0, "options": {"expires": 3600}},
     "personal-data": {"task": "crm.tasks.let_data_expire", "schedule": 6 * 3600.0, "options": {"expires": 3600}},
     "campaigns": {"task": "campaigns.tasks.dispatch", "schedule": 3.0, "options": {"expires": 3}},

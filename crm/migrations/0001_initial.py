@@ -665,6 +665,54 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="ComparedCustomer",
+            fields=[
+                (
+                    "customer",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="crm.customer",
+                    ),
+                ),
+                ("look", models.UUIDField(help_text="A hash of what is compared.")),
+                (
+                    "keys",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
+            ],
+            options={
+                "verbose_name": "compared customer",
+                "verbose_name_plural": "compared customers",
+                "default_permissions": (),
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=["keys"], name="compared_by_key")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="DuplicateExpectation",
+            fields=[
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False),
+                ),
+                ("doubles", models.FloatField(verbose_name="pairs that are one person")),
+                ("housemates", models.FloatField(verbose_name="pairs of one household")),
+                ("learned_at", models.DateTimeField(auto_now=True, verbose_name="learned")),
+            ],
+            options={
+                "verbose_name": "expectation of duplicates",
+                "verbose_name_plural": "expectations of duplicates",
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="duplicate_expectation_is_one_row")
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="DuplicatePair",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -673,6 +721,16 @@ class Migration(migrations.Migration):
                     models.FloatField(help_text="How sure it is that they are one, from 0 to 1.", verbose_name="score"),
                 ),
                 ("evidence", models.JSONField(db_default={}, default=dict, verbose_name="evidence")),
+                (
+                    "looks",
+                    models.CharField(
+                        db_default="",
+                        default="",
+                        editable=False,
+                        help_text="How both looked when they were compared.",
+                        max_length=80,
+                    ),
+                ),
                 (
                     "status",
                     models.CharField(

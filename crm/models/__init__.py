@@ -6,7 +6,7 @@ from crm.models.consents import Consent, ConsentWording, OptIn, Purpose, Suppres
 from crm.models.jobs import Job, Mending, Upload
 from crm.models.loyalty import LoyaltyCard, LoyaltyEntry, LoyaltyProgramme, PointsRule, Tier, TierAward
 from crm.models.mails import QueuedMail, ReceiptMail, ServiceMail
-from crm.models.merging import DuplicatePair, Merge, MergeMove
+from crm.models.merging import ComparedCustomer, DuplicateExpectation, DuplicatePair, Merge, MergeMove
 from crm.models.names import CustomerName, NameWord
 from crm.models.people import Channel, Company, Customer, ExternalId, Frequency, Gender, Household
 from crm.models.privacy import AuditEntry, DataRequest, ErasedIdentity
@@ -22,6 +22,7 @@ __all__ = [
     "ChangeMark",
     "Channel",
     "Company",
+    "ComparedCustomer",
     "Consent",
     "ConsentWording",
     "Customer",
@@ -29,6 +30,7 @@ __all__ = [
     "CustomerName",
     "CustomerProfile",
     "DataRequest",
+    "DuplicateExpectation",
     "DuplicatePair",
     "ErasedIdentity",
     "ExternalId",

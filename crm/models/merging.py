@@ -1,6 +1,8 @@
 """Two records of one person: pairs that look so, merges, and what each merge moved."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -22,6 +24,13 @@ class DuplicatePair(models.Model):
     second = models.ForeignKey(Customer, models.CASCADE, related_name="+", verbose_name=_("the other"))
     score = models.FloatField(_("score"), help_text=_("How sure it is that they are one, from 0 to 1."))
     evidence = models.JSONField(_("evidence"), default=dict, db_default={})
+    looks = models.CharField(
+        max_length=80,
+        default="",
+        db_default="",
+        editable=False,
+        help_text=_("How both looked when they were compared."),
+    )
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.OPEN, db_default=Status.OPEN)
     found_at = models.DateTimeField(_("found"), db_default=Now(), editable=False)
     decided_at = models.DateTimeField(_("decided"), null=True, editable=False)
@@ -45,6 +54,41 @@ class DuplicatePair(models.Model):
 
     def __str__(self) -> str:
         return f"{self.first_id} = {self.second_id}?"
+
+
+class ComparedCustomer(models.Model):
+    """How a live customer looked when they were last compared with others, and by which keys they were found."""
+
+    customer = models.OneToOneField(Customer, models.CASCADE, primary_key=True, related_name="+")
+    look = models.UUIDField(help_text=_("A hash of what is compared."))
+    keys = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        verbose_name = _("compared customer")
+        verbose_name_plural = _("compared customers")
+        default_permissions = ()
+        indexes = [GinIndex(name="compared_by_key", fields=["keys"], fastupdate=False)]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id}"
+
+
+class DuplicateExpectation(models.Model):
+    """The one row of what the shop's customers have taught: pairs to expect for each customer."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    doubles = models.FloatField(_("pairs that are one person"))
+    housemates = models.FloatField(_("pairs of one household"))
+    learned_at = models.DateTimeField(_("learned"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("expectation of duplicates")
+        verbose_name_plural = _("expectations of duplicates")
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="duplicate_expectation_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"{self.doubles:.3f} / {self.housemates:.3f}"
 
 
 class Merge(models.Model):

@@ -5,6 +5,7 @@ So a new table or field is filled without anybody thinking of it: what an erasur
 
 import datetime
 import itertools
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,7 +87,7 @@ class Filler:
                     yield column.name, people.pop() if people else self.customer
                 elif target is not model:
                     yield column.name, self.related(target)
-            elif not isinstance(column, models.UUIDField):
+            elif not isinstance(column, models.UUIDField) or not (column.has_default() or column.null):
                 kept = rule is None or (rule.rows == "keep" and column.name in dict(rule.keep))
                 yield column.name, self.value(column, "Neutral" if kept else self.word)
         yield from wanted.items()
@@ -131,6 +132,8 @@ class Filler:
             return BIRTH if column.model is Customer else NOW.date()
         if isinstance(column, models.BooleanField):
             return True
+        if isinstance(column, models.UUIDField):
+            return uuid.uuid4()
         return 1
 
     def by_hand(self) -> None:
