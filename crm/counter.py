@@ -98,7 +98,7 @@ def customer(one: Customer, *, now: datetime) -> dict[str, Any]:
     today = shop_day(now)
     return {
         "person": people([one])[0],
-        "usually": list(usually),
+        "usually": [] if one.no_profiling else list(usually),  # no hints about who asked for none
         "is_member": _is_member(one),
         "tier": loyalty.tier_of(one, today),
         "expiring": loyalty.expiring_points(customer_ids=[one.pk], today=today).get(one.pk, 0),

@@ -6,9 +6,10 @@ from typing import Any, TypedDict
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm import addresses, bell, forgotten, marks
+from crm import addresses, bell, forgotten, marks, person
 from crm.finding import Found, by_card, live, look_up, search, survivor
 from crm.models import Customer, CustomerProfile
 from crm.text import clean, collation_key, fold, name_words, postcode_keys
@@ -139,6 +140,7 @@ def change_customer(*, customer: Customer, **fields: Any) -> Customer:
         locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
         if not locked.is_live:
             raise ValidationError(_("This customer's record is closed. Look the customer up again."))
+        was_profiled = not locked.no_profiling
         for name, value in fields.items():
             setattr(locked, name, clean(value) if name in ("first_name", "last_name") else value)
         locked.email = addresses.clean_email(locked.email)
@@ -146,6 +148,8 @@ def change_customer(*, customer: Customer, **fields: Any) -> Customer:
         derive_keys(locked)
         locked.full_clean()
         locked.save()
+        if locked.no_profiling and was_profiled:
+            person.leave_groups(ids=[locked.pk], now=timezone.now())
         marks.mark_customers(customer_ids=[locked.pk])
         bell.ring_after_commit("segments.tasks.refresh_marked")
     return locked

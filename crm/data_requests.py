@@ -20,7 +20,7 @@ from crm import addresses, audit, bell, consents, customers, jobs, marks, outbox
 from crm.days import months_before, shop_day
 from crm.finding import survivor
 from crm.models import Channel, Customer, CustomerProfile, DataRequest, Purpose
-from crm.person import ROOMS, whole_person
+from crm.person import ROOMS, leave_groups, whole_person
 
 Kind, Status = DataRequest.Kind, DataRequest.Status
 
@@ -258,8 +258,7 @@ def _unprofile(request: DataRequest, by: User | None, now: datetime) -> None:
     ids = whole_person(customer=request.customer)
     list(CustomerProfile.objects.select_for_update(no_key=True).filter(customer__in=ids).order_by("customer_id"))
     Customer.objects.filter(pk__in=ids).update(no_profiling=True)
-    for room in ROOMS.values():
-        room.unprofile(ids, now)
+    leave_groups(ids=ids, now=now)
     marks.mark_customers(customer_ids=ids)
     bell.ring_after_commit("segments.tasks.refresh_marked")
 

@@ -58,6 +58,12 @@ def register(room: Room) -> None:
     ROOMS[room.name] = room
 
 
+def leave_groups(*, ids: Ids, now: datetime) -> None:
+    """Take somebody who does not want to be profiled out of whatever groups apps have put them in."""
+    for room in ROOMS.values():
+        room.unprofile(ids, now)
+
+
 _WHOLE = """
     WITH RECURSIVE up AS (
         SELECT id, merged_into_id FROM crm_customer WHERE id = %s

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from pytest_django import Settings
 
-from crm import audit, consents, copying, data_requests, files, jobs, person
+from crm import audit, consents, copying, counter, customers, data_requests, files, jobs, person
 from crm.models import AuditEntry, Channel, Consent, CustomerProfile, DataRequest, Household, Job, Note, ServiceMail
 from segments import refresh
 from segments.models import Membership, MembershipEvent, Segment
@@ -98,6 +98,18 @@ def test_a_no_to_profiling_keeps_the_points_and_leaves_every_segment() -> None:
     refresh.refresh_marked(now=NOW)
     assert not Membership.objects.exists()
     assert CustomerProfile.objects.get(customer=anna).points == 50
+
+
+def test_the_same_said_on_the_customers_page_leaves_picked_segments_and_the_till_gives_no_hints() -> None:
+    anna = make.customer("Anna Ozola")
+    picked = Segment.objects.create(name="Picked", kind="picked", members_count=1)
+    Membership.objects.create(segment=picked, customer=anna, entered_at=NOW, rule_version=1)
+    for _time in range(2):
+        make.receipt(make.line(make.product(path="Food > Dairy")), customer=anna)
+    assert counter.customer(anna, now=NOW)["usually"] == ["Dairy"]
+    anna = customers.change_customer(customer=anna, no_profiling=True)
+    assert not Membership.objects.exists()
+    assert counter.customer(anna, now=NOW)["usually"] == []
 
 
 @pytest.mark.parametrize("kind", ["copy", "correct", "delete"])
