@@ -153,7 +153,8 @@ class Meaning:
 def mistyped(found: Ranking, words: Sequence[str]) -> None:
     """Those in whose names each word begins a word, or a word is written almost so; the nearest first.
 
-    First within one slip, or written as it sounds; words that are further off only where those are too few.
+    First within one slip, or written as it sounds; words that are further off only where those are too few (of two
+    words together: none).
     """
     if sum(map(len, words)) < MIN_LETTERS_MISTYPED:
         return
@@ -164,7 +165,7 @@ def mistyped(found: Ranking, words: Sequence[str]) -> None:
         found.add(_nearest(_side_by_side(meanings), found.limit))
         if found.wanted and len(words) > 1:
             found.add(_anywhere(meanings, 2 * found.limit))
-        if not found.wanted:
+        if not found.wanted or (found.ids and len(words) > 1):
             return
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.admin.views.main import ORDER_VAR
+from django.db.models import Case, IntegerField, QuerySet, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -112,6 +113,9 @@ class CustomerAdmin(CustomerPages, RecordAdmin):
         if search_term.strip():
             found = customers.search(text=search_term, limit=MOST_FOUND)
             queryset = queryset.filter(pk__in=[customer.pk for customer in found])
+            if found and ORDER_VAR not in request.GET:
+                ranks = (When(pk=customer.pk, then=rank) for rank, customer in enumerate(found))
+                queryset = queryset.order_by(Case(*ranks, output_field=IntegerField()))
         if request.path_info.endswith("/autocomplete/"):
             offered = queryset.values("pk")[:OFFERED].count()
             audit.searched(what="choice of a customer", count=offered, request=request)

@@ -2,14 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import date, datetime, time
 from typing import Any
 
 from django.db.models import Sum
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from crm.days import shop_day
 from crm.models import (
     Answer,
     Consent,
@@ -30,6 +33,7 @@ from crm.models import (
 from crm.page.timeline import Cursor, Event, Ids, Source, newest, register
 
 NAMED_PRODUCTS = 3
+MOST_TIERS_A_DAY = 20
 
 
 def receipts(ids: Ids, before: Cursor | None, limit: int) -> list[Event]:
@@ -203,18 +207,26 @@ def cards(ids: Ids, before: Cursor | None, limit: int) -> list[Event]:
 
 
 def tiers(ids: Ids, before: Cursor | None, limit: int) -> list[Event]:
-    rows = TierAward.objects.filter(customer__in=ids).select_related("tier")
-    shown = newest(rows, at="recorded_at", key="tiers", before=before, limit=limit)
-    return [
+    """They are reached on a day, not at a moment: it counts from its midnight on."""
+    rows = TierAward.objects.filter(customer__in=ids).select_related("tier").order_by("-reached_on", "-pk")
+    if before is not None:
+        rows = rows.filter(reached_on__lte=shop_day(before.at))
+    events = [
         Event(
-            at=one.recorded_at,
+            at=_midnight(one.reached_on),
             row=one.pk,
             title=_("Reached the tier %(tier)s") % {"tier": one.tier.name},
             detail=_("kept until %(day)s") % {"day": date_format(one.ends_on)},
             tone="accent",
         )
-        for one in shown
+        for one in rows[: limit + MOST_TIERS_A_DAY]
     ]
+    shown = (before.at, before.key, before.row) if before else None
+    return [one for one in events if shown is None or (one.at, "tiers", one.row) < shown][:limit]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), timezone.get_default_timezone())
 
 
 def requests(ids: Ids, before: Cursor | None, limit: int) -> list[Event]:

@@ -14,6 +14,7 @@ from crm.loyalty.tiers import Standing
 from crm.models import Channel, Customer, Gender
 from crm.page.reach import Reach
 from crm.page.spending import Habits
+from crm.templatetags.regulars import count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +149,8 @@ def due(
     sentences += _points(customer, standing)
     if expiring:
         sentences.append(
-            ngettext("%(n)d point expires within a month.", "%(n)d points expire within a month.", expiring)
-            % {"n": expiring}
+            ngettext("%(n)s point expires within a month.", "%(n)s points expire within a month.", expiring)
+            % {"n": count(expiring)}
         )
     return " ".join(sentences)
 
@@ -170,12 +171,12 @@ def _points(customer: Customer, standing: Standing) -> list[str]:
     said = []
     points = customer.profile.points
     if points or standing.tier:
-        said.append(ngettext("%(points)s point", "%(points)s points", points) % {"points": points})
+        said.append(ngettext("%(points)s point", "%(points)s points", points) % {"points": count(points)})
     if standing.tier and standing.ends_on:
         said.append(
             _("tier %(tier)s until %(day)s") % {"tier": standing.tier.name, "day": date_format(standing.ends_on)}
         )
-    if standing.next_tier:
+    if standing.next_tier and customer.profile.receipts:
         said.append(
             _("%(amount)s to %(tier)s")
             % {"amount": money.show(standing.missing_minor), "tier": standing.next_tier.name}

@@ -109,6 +109,7 @@ def _facts(customer: Customer) -> list[tuple[str, str]]:
         return str(Customer._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # columns, all of them
 
     facts = [(named(name), getattr(customer, name)) for name in _SAID]
+    facts.insert(3, (named("city"), f"{customer.postcode} {customer.city}".strip()))
     facts += [(named(name), ", ".join(getattr(customer, name))) for name in _LISTS]
     if customer.birth_date:
         facts.insert(1, (_("birth date"), date_format(customer.birth_date)))
@@ -116,8 +117,6 @@ def _facts(customer: Customer) -> list[tuple[str, str]]:
         facts.insert(1, (_("age band"), customer.age_band))
     if customer.gender:
         facts.insert(2, (_("gender"), customer.get_gender_display()))
-    if customer.city or customer.postcode:
-        facts.append((_("city"), f"{customer.postcode} {customer.city}".strip()))
     for name in ("household_size", "children"):
         if getattr(customer, name) is not None:
             facts.append((named(name), str(getattr(customer, name))))

@@ -90,6 +90,15 @@ def test_customers_are_searched_as_at_the_till(marketing: Client, text: str) -> 
     assert list(answer.context["cl"].result_list) == [anna]
 
 
+def test_what_was_searched_for_comes_first_and_columns_still_sort(marketing: Client) -> None:
+    ann, anna = make.customer("Annabel Abele"), make.customer("Anna Zarina")
+    address = reverse("admin:crm_customer_changelist")
+
+    assert list(marketing.get(address, {"q": "anna"}).context["cl"].result_list) == [anna, ann]
+    assert list(marketing.get(address, {"q": "anna", "o": "1"}).context["cl"].result_list) == [ann, anna]
+    assert list(marketing.get(address).context["cl"].result_list) == [ann, anna]
+
+
 def test_receipts_are_found_by_number_and_by_customer(marketing: Client) -> None:
     anna = make.customer("Anna Ozola")
     hers, other = make.receipt(customer=anna), make.receipt()

@@ -268,6 +268,28 @@ def test_a_cursor_that_no_page_made_is_refused(marketing: Client, cursor: str) -
     assert answer.status_code == 400
 
 
+def test_a_tier_stands_at_the_day_it_was_reached_and_is_shown_once() -> None:
+    anna = make.customer("Anna Ozola")
+    today = timezone.localdate()
+    for number, spend in enumerate((1_00, 2_00, 3_00)):
+        tier = Tier.objects.create(name=f"T{number}", spend_minor=spend)
+        for days in (5, 40):
+            TierAward.objects.create(
+                customer=anna, tier=tier, reached_on=today - timedelta(days=days), ends_on=today + timedelta(days=1)
+            )
+    sources = [source for source in timeline.sources(may=lambda permission: True) if source.key == "tiers"]
+
+    seen, before = [], None
+    while True:
+        page = timeline.page(ids=[anna.pk], sources=sources, before=before, size=2)
+        seen += [(timezone.localdate(one.event.at), one.event.row) for one in page.events]
+        if not (before := timeline.read_cursor(page.after)):
+            break
+
+    awards = TierAward.objects.order_by("-reached_on", "-pk").values_list("reached_on", "pk")
+    assert seen == list(awards)
+
+
 def test_more_is_loaded_from_the_cursor(marketing: Client) -> None:
     anna = make.customer("Anna Ozola")
     saturdays(anna, 30)
