@@ -58,9 +58,10 @@ class Column:
     makes: tuple[str, ...] = ()
     alone: bool = False
 
-    def names(self) -> set[str]:
-        """Everything that this column may be called, in the form of :func:`normal`."""
-        return {normal(name) for name in (self.name, str(self.label), *self.synonyms.split(";")) if name} - {""}
+    def names(self) -> dict[str, int]:
+        """Everything that this column may be called, in the form of :func:`normal`; the likelier names come first."""
+        names = (normal(name) for name in (self.name, str(self.label), *self.synonyms.split(";")) if name)
+        return {name: at for at, name in enumerate(dict.fromkeys(names)) if name}
 
 
 def normal(header: str) -> str:

@@ -30,7 +30,7 @@ def customer_columns(*, zone: ZoneInfo, now: datetime) -> tuple[Column, ...]:
             required=True,
             label=_("customer number"),
             synonyms="customer no; customer number; customer; client id; client number; member id; member no; user id; "
-            "contact id; person id; id; kundennummer; kunden-nr; kunde; kundennr; номер клиента; код клиента; клиент; "
+            "contact id; person id; record id; reference id; square customer id; id; kundennummer; kunden-nr; kunde; kundennr; номер клиента; код клиента; клиент; "
             "ид клиента; id клиента; codice cliente; numero cliente; id cliente; cliente; asiakasnumero; asiakas; "
             "asiakastunnus; asiakas id; viðskiptamannanúmer; viðskiptavinur; númer viðskiptavinar; viðskiptanúmer; "
             "household key; klienta numurs; customer code; custid; cust id",
@@ -127,7 +127,7 @@ def _place() -> tuple[Column, ...]:
         _of_model(
             "address",
             500,
-            "street; street address; address 1; address1; address line 1; postal address; mailing address; straße; "
+            "street; street address; address 1; address1; address line 1; street address 1; postal address; mailing address; straße; "
             "strasse; anschrift; adresse; адрес; улица; почтовый адрес; indirizzo; via; osoite; katuosoite; "
             "postiosoite; lähiosoite; heimilisfang; heimili; gata; rue; dirección; adress; adrese; "
             "default address address1; billing address 1; billing address1; shipping address1; address line1",
@@ -149,7 +149,7 @@ def _place() -> tuple[Column, ...]:
         _of_model(
             "country",
             100,
-            "land; staat; страна; nazione; paese; stato; maa; land þjóð; þjóð; pays; país; valsts; country code; "
+            "land; staat; страна; nazione; paese; stato; maa; land þjóð; þjóð; pays; país; valsts; country region; country code; "
             "default address country code; billing country; shipping country; nation; ländercode",
         ),
         _of_model(
@@ -263,7 +263,7 @@ def _tastes(moment: Parser) -> tuple[Column, ...]:
             "signed up; sign up date; joined; join date; kunde seit; registriert am; erstellt am; anmeldedatum; "
             "дата регистрации; клиент с; создан; дата создания; data di registrazione; iscritto il; data iscrizione; "
             "cliente dal; rekisteröity; rekisteröitymispäivä; asiakas alkaen; luotu; liittymispäivä; skráður; "
-            "skráningardagur; skráð; stofnað; date registered; created on; createdat",
+            "skráningardagur; skráð; stofnað; date registered; create date; created on; createdat",
         ),
     )
 
@@ -339,7 +339,7 @@ def _allowed(zone: ZoneInfo, now: datetime) -> tuple[Column, ...]:
 def _consents() -> tuple[Column, ...]:
     synonyms = {
         Channel.EMAIL: "email consent; newsletter; newsletter consent; email opt-in; email opt in; opt-in email; "
-        "marketing email; email marketing; accepts email marketing; accepts marketing; email marketing consent; "
+        "marketing email; email marketing; accepts email marketing; accepts marketing; email marketing consent; email subscription status; "
         "einwilligung e-mail; newsletter abonniert; согласие email; согласие на рассылку; рассылка; подписка; "
         "consenso email; consenso newsletter; iscritto newsletter; uutiskirje; sähköpostilupa; sähköpostimarkkinointi; "
         "suostumus sähköposti; póstlisti; samþykki tölvupóstur; fréttabréf; subscribed",

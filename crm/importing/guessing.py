@@ -19,6 +19,22 @@ LIKELY = 0.6
 _LIKE = 84
 """How alike two names must be, of 100: a typing error in a long word, not another word."""
 
+LINE_ITEMS = ("lineitem", "itemname", "itemcost", "itemprice", "itemquantity", "itemsku", "orderline")
+OF_THE_ORDER = frozenset(
+    {
+        "name",
+        "subtotal",
+        "total",
+        "amount",
+        "discount",
+        "discountamount",
+        "ordertotal",
+        "ordertotalamount",
+        "totalamount",
+    }
+)
+"""What a shop's export calls the order's own where it calls the line's own “Lineitem price”: no line is worth that."""
+
 # What a column's content says of it where its name says nothing.
 _BY_CONTENT = {"email": "email", "phone": "phone", "barcode": "barcode", "gender": "gender", "postcode": "postcode"}
 _FITS = {
@@ -58,17 +74,23 @@ def guess(
     held = [content([row[at] for row in sample if at < len(row)], today) for at in range(len(header))]
     theirs = labels(header)
     options: list[tuple[float, int, str, str]] = []
+    of_lines = any(normal(name).startswith(LINE_ITEMS) for name in header)
     named = [(column, column.names()) for column in columns]
     for at, name in enumerate(header):
         for order, (column, names) in enumerate(named):
             confidence, why = _compare(name, held[at], column, names)
-            if confidence:
-                options.append((confidence - order / 10_000 - at / 1_000_000, at, column.name, why))
+            if confidence and not (of_lines and normal(name) in OF_THE_ORDER):
+                place = names.get(normal(name), 0)  # of two that fit, the usual name
+                options.append((confidence - place / 10_000 - order / 100_000 - at / 10_000_000, at, column.name, why))
+    if of_lines and "receipt_id" in {column.name for column in columns}:
+        options += [
+            (0.7, at, "receipt_id", _("by its name")) for at, name in enumerate(header) if normal(name) == "name"
+        ]
     taken: dict[int, tuple[str, float, str]] = {}
     used: set[str] = set()
     for confidence, at, name, why in sorted(options, reverse=True):
         if at not in taken and name not in used:
-            taken[at] = (name, round(confidence, 2), why)
+            taken[at] = (name, _rounded(confidence), why)
             used.add(name)
     _drop_what_others_make(taken, columns)
     return [
@@ -77,7 +99,12 @@ def guess(
     ]
 
 
-def _compare(header: str, holds: str, column: Column, names: set[str]) -> tuple[float, str]:
+def _rounded(confidence: float) -> float:
+    """Without what only decided between two that fit."""
+    return next((known for known in (1.0, 0.95, 0.5, 0.45) if 0 <= known - confidence < 0.03), round(confidence, 2))
+
+
+def _compare(header: str, holds: str, column: Column, names: dict[str, int]) -> tuple[float, str]:
     """How likely their column is this one of ours, and why; 0 where nothing speaks for it."""
     name = normal(header[:200])
     if canonical(header) == column.name:

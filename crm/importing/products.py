@@ -99,7 +99,7 @@ _COUNT = """
 
 SKU = (
     "article; article no; article number; item; item no; item number; item code; item id; product id; product code; "
-    "product no; stock code; stockcode; code; plu; variant sku; lineitem sku; line item sku; system id; upc sku; "
+    "product no; stock code; stockcode; code; plu; variant sku; lineitem sku; custom sku; line item sku; system id; upc sku; "
     "artikelnummer; artikel-nr; art.-nr.; artikel; артикул; код товара; товар код; номенклатура код; codice; "
     "codice articolo; codice prodotto; articolo; tuotekoodi; tuotenumero; tuotetunnus; vörunúmer; vörunr; "
     "référence; código; artikula numurs; product sku; asin"
@@ -112,13 +112,13 @@ PRODUCT = (
     "product title; name"
 )
 CATEGORY = (
-    "product category; category path; category name; product type; type; department; group; product group; item group; "
+    "categories; product categories; product category; category path; category name; product type; type; department; group; product group; item group; "
     "aisle; kategorie; warengruppe; artikelgruppe; категория; группа товаров; товарная группа; раздел; categoria; "
     "categorie; reparto; gruppo merceologico; kategoria; tuoteryhmä; tuotekategoria; osasto; flokkur; vöruflokkur; "
     "catégorie; categoría; kategorija; categories; product categories; collection"
 )
 PRICE = (
-    "price; unit price; unitprice; price each; item price; lineitem price; line item price; variant price; regular price; "
+    "price; unit price; unitprice; price each; item price; item cost; lineitem price; line item price; variant price; regular price; "
     "default price; sales price; retail price; preis; einzelpreis; verkaufspreis; vk-preis; stückpreis; цена; "
     "цена за единицу; цена за шт; розничная цена; prezzo; prezzo unitario; prezzo di vendita; hinta; yksikköhinta; "
     "kappalehinta; à-hinta; myyntihinta; verð; einingarverð; söluverð; prix; prix unitaire; precio; precio unitario; "

@@ -22,7 +22,7 @@ def _head(when: Parser) -> tuple[Column, ...]:
             required=True,
             label=_("receipt number"),
             synonyms="receipt; receipt no; invoice; invoice no; invoiceno; invoice number; invoice id; order; order id; "
-            "order no; order number; order name; transaction; transaction id; sale id; sale number; basket id; ticket; "
+            "order no; order number; order name; numéro de commande; número de pedido; transaction; transaction id; sale id; sale number; basket id; ticket; "
             "ticket no; bon; bonnummer; belegnummer; beleg; rechnungsnummer; rechnung; bestellnummer; bestellung; "
             "auftragsnummer; номер чека; чек; номер заказа; заказ; номер накладной; id заказа; numero scontrino; "
             "scontrino; numero ordine; ordine; fattura; numero fattura; kuittinumero; kuitti; tilausnumero; tilaus; "
@@ -123,7 +123,7 @@ def _line() -> tuple[Column, ...]:
             required=True,
             holds="number",
             label=_("quantity"),
-            synonyms="qty; count; units; pieces; amount of items; lineitem quantity; item quantity; number of items; "
+            synonyms="qty; quantity refund; count; units; pieces; amount of items; lineitem quantity; item quantity; number of items; "
             "quantity sold; sales qty; menge; anzahl; stück; stückzahl; количество; кол-во; кол; шт; quantità; qta; "
             "q.tà; pezzi; määrä; kpl; lukumäärä; magn; fjöldi; stk; quantité; cantidad; daudzums",
         ),
@@ -133,7 +133,7 @@ def _line() -> tuple[Column, ...]:
             str,
             holds="number",
             label=_("discount"),
-            synonyms="discount amount; line discount; lineitem discount; rebate; rabatt; nachlass; скидка; "
+            synonyms="line discount; lineitem discount; discount amount; rebate; rabatt; nachlass; скидка; "
             "сумма скидки; sconto; importo sconto; alennus; alennuksen määrä; afsláttur; remise; descuento; atlaide",
         ),
         Column(
@@ -141,7 +141,7 @@ def _line() -> tuple[Column, ...]:
             str,
             holds="number",
             label=_("line total"),
-            synonyms="total; line amount; amount; sales; sales value; revenue; subtotal; net amount; extended price; "
+            synonyms="total; line amount; order line total; lineitem total; amount; sales; sales value; revenue; subtotal; net amount; extended price; "
             "gesamt; gesamtpreis; summe; betrag; umsatz; zeilensumme; сумма; итого; стоимость; всего; totale; importo; "
             "totale riga; prezzo totale; summa; yhteensä; rivisumma; loppusumma; samtals; upphæð; línusamtala; "
             "montant; importe; item total; dollars",

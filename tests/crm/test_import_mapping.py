@@ -87,6 +87,34 @@ def test_columns_are_known_by_their_names_in_the_languages_of_shops(kind: str, h
     assert all(guess.confidence >= 0.9 for guess in guesses)
 
 
+def test_an_orders_own_amounts_are_not_taken_for_those_of_its_lines() -> None:
+    names = [
+        "Name",
+        "Email",
+        "Paid at",
+        "Subtotal",
+        "Total",
+        "Discount Amount",
+        "Created at",
+        "Lineitem quantity",
+        "Lineitem name",
+        "Lineitem price",
+        "Lineitem sku",
+    ]
+    found = {guess.header: guess.column for guess in guess_mapping("receipts", names) if guess.column}
+    assert found == {
+        "Name": "receipt_id",
+        "Email": "customer_id",
+        "Created at": "sold_at",
+        "Lineitem quantity": "quantity",
+        "Lineitem name": "product",
+        "Lineitem price": "unit_price",
+        "Lineitem sku": "sku",
+    }
+    [total] = guess_mapping("receipts", ["Total"])
+    assert total.column == "line_total"
+
+
 def test_guesses_by_likeness_and_content_are_less_sure_and_say_why() -> None:
     rows = [["1", "a@b.example", "4006381333931", "x"], ["2", "c@d.example", "5901234123457", "y"]]
     found = guess_mapping("customers", ["customr_number", "kontakt 7", "", "notes"], rows)
