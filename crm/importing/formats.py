@@ -1,5 +1,6 @@
 """What kind of file this is and how it is written, recognised by its content; each answer can be overridden."""
 
+import codecs
 import dataclasses
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -79,9 +80,11 @@ def open_file(path: Path | str, how: Recognised | None = None) -> TableFile:
 
 
 def _open(path: Path, how: Recognised) -> TableFile:
-    format = how.format or sniff(path)
-    if format not in FORMATS:
-        raise FileRefused(_("“%(name)s” is none of %(known)s.") % {"name": format, "known": ", ".join(FORMATS)})
+    if how.format and how.format not in FORMATS:
+        raise FileRefused(_("“%(name)s” is none of %(known)s.") % {"name": how.format, "known": ", ".join(FORMATS)})
+    # The refused rows of a workbook come back as a text file, under what was said of the workbook.
+    found = sniff(path)
+    format = found if found == "csv" else how.format or found
     if format == "csv":
         return _open_text(path, how)
     reader = SheetFile(path, format=format, sheet=how.sheet, header_row=how.header_row or 0)
@@ -92,7 +95,8 @@ def _open(path: Path, how: Recognised) -> TableFile:
 
 def _open_text(path: Path, how: Recognised) -> CsvFile:
     mark = None
-    encoding = how.encoding
+    is_marked = first_bytes(path, 3) == codecs.BOM_UTF8  # it proves itself, whatever was said of an earlier file
+    encoding = "utf-8" if is_marked else how.encoding
     candidates: tuple[str, ...] = ()
     if not encoding:
         found = recognise_encoding(path) if first_bytes(path) else None

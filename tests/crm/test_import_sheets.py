@@ -86,7 +86,8 @@ def test_refused_rows_of_a_sheet_can_be_mended_and_imported_again(tmp_path: Path
     text = result.errors_file.read_text("utf-8-sig")
     assert text.splitlines()[1].startswith("0002,Bo,long ago,2.5,")
     result.errors_file.write_text(text.replace("long ago", "1.5.1990").replace("2.5", "3"), "utf-8-sig")
-    again = import_file(kind="customers", path=result.errors_file, now=make.NOW)
+    how = Recognised(format="xlsx", sheet="Sheet1", encoding="cp1251")  # as was said of the workbook
+    again = import_file(kind="customers", path=result.errors_file, how=how, now=make.NOW)
     assert (again.created, again.refused) == (1, 0)
     assert Customer.objects.get(number="0002").birth_date == date(1990, 5, 1)
 
