@@ -152,6 +152,7 @@ class Shop:
             Child("mail catcher", catcher, logs / "mail.log", [smtp]),
             Child("fast worker", [*worker, "-Q", "fast", "-n", "fast@localhost"], logs / "worker-fast.log"),
             Child("bulk worker", [*worker, "-Q", "bulk", "-n", "bulk@localhost"], logs / "worker-bulk.log"),
+            Child("jobs worker", [*worker, "-Q", "jobs", "-n", "jobs@localhost"], logs / "worker-jobs.log"),
             Child("beat", beat, logs / "beat.log"),
         ]
 

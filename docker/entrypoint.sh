@@ -1,5 +1,5 @@
 #!/bin/sh
-# The parts of the shop, by name: web, worker fast, worker bulk, beat, migrate. Anything else is run as it is.
+# The parts of the shop, by name: web, worker fast, worker bulk, worker jobs, beat, migrate. Anything else is run as it is.
 set -eu
 
 case "${1:-web}" in
@@ -12,7 +12,7 @@ case "${1:-web}" in
             --worker-tmp-dir /dev/shm --no-control-socket --access-logfile -
         ;;
     worker)
-        queue="${2:?worker needs a queue: fast or bulk}"
+        queue="${2:?worker needs a queue: fast, bulk or jobs}"
         exec celery -A config worker -Q "$queue" -n "$queue@%h" --pool solo --loglevel INFO --without-gossip --without-mingle
         ;;
     beat)

@@ -116,17 +116,14 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_DEFAULT_QUEUE = "fast"
-# What waits for others (a mail server) or works long never stands before the refresh of segments.
+# What waits for others (a mail server) never stands before the refresh of segments, and what works long (an import of a
+# million rows) before neither.
 CELERY_TASK_ROUTES = {
-    name: {"queue": "bulk"}
-    for name in (
-        "campaigns.tasks.send_chunk",
-        "crm.tasks.mail_receipts",
-        "crm.tasks.run_jobs",
-        "crm.tasks.clean_up_jobs",
-        "crm.tasks.let_data_expire",
-        "crm.tasks.find_duplicates",
-    )
+    **{name: {"queue": "bulk"} for name in ("campaigns.tasks.send_chunk", "crm.tasks.mail_receipts")},
+    **{
+        f"crm.tasks.{name}": {"queue": "jobs"}
+        for name in ("run_jobs", "clean_up_jobs", "let_data_expire", "find_duplicates")
+    },
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SERIALIZER = "json"

@@ -57,6 +57,7 @@ def test_compose_runs_every_part_and_takes_secrets_from_outside() -> None:
         "web": "web",
         "worker-fast": "worker fast",
         "worker-bulk": "worker bulk",
+        "worker-jobs": "worker jobs",
         "beat": "beat",
         "migrate": "migrate",
     }
@@ -67,7 +68,7 @@ def test_compose_runs_every_part_and_takes_secrets_from_outside() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(["worker"], "worker needs a queue: fast or bulk"), (["echo", "as it is"], "as it is")],
+    [(["worker"], "worker needs a queue: fast, bulk or jobs"), (["echo", "as it is"], "as it is")],
 )
 def test_the_entrypoint_knows_its_parts(arguments: list[str], says: str) -> None:
     done = subprocess.run([ROOT / "docker" / "entrypoint.sh", *arguments], capture_output=True, text=True)

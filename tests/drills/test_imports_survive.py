@@ -53,7 +53,7 @@ def test_a_worker_killed_in_mid_import_is_followed_by_another_and_nothing_is_dou
     upload: Upload, celery_worker_process: WorkerFactory, settings: Settings, drill_is_full: bool
 ) -> None:
     settings.JOB_LEASE_SECONDS = LEASE
-    worker = celery_worker_process(["bulk"], env=QUICK)
+    worker = celery_worker_process(["jobs"], env=QUICK)
     assert upload.created_by
     job = uploads.start_import(upload=upload, by=upload.created_by)
     wait_until(lambda: status(job) == "running", seconds=20, what="the import's begin")
@@ -65,7 +65,7 @@ def test_a_worker_killed_in_mid_import_is_followed_by_another_and_nothing_is_dou
 
     assert status(job) == "running"  # nobody had the time to say otherwise
     assert not Customer.objects.exists()  # and nothing of it is there
-    celery_worker_process(["bulk", "fast"], beat=True, env=QUICK)
+    celery_worker_process(["jobs", "fast"], beat=True, env=QUICK)
     wait_until(lambda: status(job) == "done", seconds=120, what="the second worker's end")
 
     done = Job.objects.get(pk=job.pk)

@@ -21,7 +21,7 @@ class WorkerFactory:
 
     def __call__(
         self,
-        queues: Sequence[str] = ("fast", "bulk"),
+        queues: Sequence[str] = ("fast", "bulk", "jobs"),
         *,
         concurrency: int = 1,
         pool: str = "prefork",
