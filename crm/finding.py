@@ -14,6 +14,7 @@ import phonenumbers
 from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from crm import addresses, name_search
 from crm.models import Customer, LoyaltyCard
@@ -100,6 +101,10 @@ def look_up(*, text: str, limit: int = 10) -> Found:
     return Found(customers=_in_order(found.ids), exact=False)
 
 
+_LIVES_ON = Coalesce("merged_into", "pk")
+"""Whoever knows the number or an address of a merged-away record means the survivor."""
+
+
 def by_card(*, number: str) -> list[Customer]:
     """Who holds this card (or held it, and got another for it), or has this customer number: what a scanner reads."""
     squeezed = clean(number)[:100].replace(" ", "")
@@ -107,7 +112,7 @@ def by_card(*, number: str) -> list[Customer]:
         return []
     cards = _cards([squeezed])
     numbers = Customer.objects.filter(number=squeezed).order_by()
-    ids = cards.values_list("customer").union(numbers.values_list("pk"))
+    ids = cards.values_list("customer").union(numbers.values_list(_LIVES_ON))
     return list(live().filter(pk__in=[row[0] for row in ids]))
 
 
@@ -129,7 +134,7 @@ def _exactly(written: str, limit: int) -> list[Customer]:
         ways.append(Customer.objects.filter(email_key=addresses.email_key(squeezed)))
     if sum(char.isdigit() for char in squeezed) >= MIN_PHONE_DIGITS and (phone := addresses.phone_key(written)):
         ways.append(Customer.objects.filter(phone_key=phone))
-    ids = cards.values_list("customer").union(*(way.order_by().values_list("pk") for way in ways))
+    ids = cards.values_list("customer").union(*(way.order_by().values_list(_LIVES_ON) for way in ways))
     return list(live().filter(pk__in=[row[0] for row in ids])[:limit])
 
 

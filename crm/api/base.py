@@ -167,11 +167,19 @@ def by_key(model: type[Model], field: str, *, unknown: Any, **kwargs: Any) -> se
     )
 
 
+class _LiveCustomerField(KeyField):
+    def to_internal_value(self, data: Any) -> Any:
+        found = customers.survivor(super().to_internal_value(data))
+        if not found.is_live:
+            self.fail("does_not_exist", slug_name=self.slug_field, value=str(data)[:100])
+        return found
+
+
 def live_customer(**kwargs: Any) -> serializers.SlugRelatedField:
-    """A reference to a customer by number, to neither a merged nor an erased one."""
-    return KeyField(
+    """A reference to a customer by number: to the survivor where it is a merged one's, to nobody who was erased."""
+    return _LiveCustomerField(
         slug_field="number",
-        queryset=customers.live(),
+        queryset=Customer.objects.select_related("merged_into"),
         error_messages={"does_not_exist": _("There is no customer “{value}”.")},
         **kwargs,
     )

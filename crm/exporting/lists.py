@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -14,7 +14,9 @@ PERSONAL = "crm.export_customer"
 
 def _consent(customer: str, channel: str) -> Subquery:
     """The newest statement: yes, no, or nothing where there is none, which is not a no."""
-    stated = Consent.objects.filter(customer=OuterRef(customer), channel=channel, purpose=Purpose.MARKETING)
+    person = OuterRef(OuterRef(customer))
+    records = Customer.objects.filter(Q(pk=person) | Q(merged_into=person)).order_by().values("pk")
+    stated = Consent.objects.filter(customer__in=records, channel=channel, purpose=Purpose.MARKETING)
     return Subquery(stated.order_by("-stated_at", "-id").values("granted")[:1])
 
 

@@ -10,6 +10,7 @@ from crm.importing import customers_sql as sql
 from crm.importing import erased
 from crm.importing.columns import Column
 from crm.importing.customers_columns import customer_columns
+from crm.importing.merged_sql import absorb
 from crm.importing.merging import Counts, Importer
 from crm.importing.shop import copy_computed, mark_selected
 
@@ -55,6 +56,7 @@ class CustomerImporter(Importer):
         erased.refuse_people(cursor, reason=params["erased"])
         for statement in sql.REFUSE:
             cursor.execute(statement, params)
+        absorb(cursor)
 
 
 def _keys(customer_id: int, number: str, *fields: str) -> tuple[Any, ...]:

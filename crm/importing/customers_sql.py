@@ -27,15 +27,15 @@ TEXTS = {
 WORDS = ("pets", "interests", "opinions", "values", "tags")
 KEYED = ("first_name", "last_name", "email", "phone", "postcode", "country")
 
-_BLANK_TEXTS = (*TEXTS, "email", "phone", "gender", "preferred_channel")
-_MAYBE = ("birth_date", "household_size", "children", "registered_at")
-_FIELDS = tuple(f'"{name}"' for name in (*_BLANK_TEXTS, *_MAYBE, *WORDS))  # "values" is a word of SQL
+BLANK_TEXTS = (*TEXTS, "email", "phone", "gender", "preferred_channel")
+MAYBE = ("birth_date", "household_size", "children", "registered_at")
+_FIELDS = tuple(f'"{name}"' for name in (*BLANK_TEXTS, *MAYBE, *WORDS))  # "values" is a word of SQL
 _WRITTEN = (*_FIELDS, "household_id", "company_id")
 
 _MERGED = ", ".join(
     [
-        *(f"""coalesce(nullif(new."{name}", ''), known."{name}", '') AS "{name}" """ for name in _BLANK_TEXTS),
-        *(f"""coalesce(new."{name}", known."{name}") AS "{name}" """ for name in _MAYBE),
+        *(f"""coalesce(nullif(new."{name}", ''), known."{name}", '') AS "{name}" """ for name in BLANK_TEXTS),
+        *(f"""coalesce(new."{name}", known."{name}") AS "{name}" """ for name in MAYBE),
         *(f"""coalesce(nullif(new."{name}", '{{}}'), known."{name}", '{{}}') AS "{name}" """ for name in WORDS),
         "coalesce(household.id, known.household_id) AS household_id",
         "coalesce(company.id, known.company_id) AS company_id",
@@ -89,7 +89,7 @@ REFERENCES = (
     """,
 )
 
-# A merged customer's row says nothing: the survivor has a row, or a till, of their own.
+# A merged customer's row speaks through the survivor's (merged_sql.py), and for itself no more.
 _TARGET = f"""
     CREATE TEMP TABLE import_target ON COMMIT DROP AS
     SELECT row, coalesce(known_id, nextval(pg_get_serial_sequence('crm_customer', 'id'))) AS id,
@@ -193,7 +193,8 @@ SHOW_STATED = """
      ORDER BY target.row
 """
 
-# A yes over a no needs a later date and its source; an older statement than the one that counts says nothing new.
+# What was said on a record that went up in this one counts, too. A yes over a no needs a later date and its source; an
+# older statement than the one that counts says nothing new.
 _STATEMENTS = f"""
     CREATE TEMP TABLE import_statement ON COMMIT DROP AS
     SELECT said.id, said.channel, said.granted, current.granted AS known, said.source,
@@ -209,11 +210,21 @@ _STATEMENTS = f"""
               CROSS JOIN LATERAL (VALUES {", ".join(f"('{c}', target.consent_{c})" for c in Channel.values)})
                     AS one (channel, granted)
              WHERE one.granted IS NOT NULL) AS said
-      LEFT JOIN LATERAL (SELECT consent.granted, consent.stated_at
-                           FROM crm_consent AS consent
-                          WHERE consent.customer_id = said.id AND consent.channel = said.channel
-                            AND consent.purpose = 'marketing'
-                          ORDER BY consent.stated_at DESC, consent.id DESC LIMIT 1) AS current ON true
+      LEFT JOIN LATERAL (
+           SELECT granted, stated_at
+             FROM ((SELECT consent.granted, consent.stated_at, consent.id
+                      FROM crm_consent AS consent
+                     WHERE consent.customer_id = said.id AND consent.channel = said.channel
+                       AND consent.purpose = 'marketing'
+                     ORDER BY consent.stated_at DESC, consent.id DESC LIMIT 1)
+                   UNION ALL
+                   (SELECT consent.granted, consent.stated_at, consent.id
+                      FROM crm_customer AS merged
+                      JOIN crm_consent AS consent ON consent.customer_id = merged.id
+                     WHERE merged.merged_into_id = said.id AND consent.channel = said.channel
+                       AND consent.purpose = 'marketing'
+                     ORDER BY consent.stated_at DESC, consent.id DESC LIMIT 1)) AS newest
+            ORDER BY stated_at DESC, id DESC LIMIT 1) AS current ON true
 """
 
 _STATE = """

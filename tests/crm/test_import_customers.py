@@ -208,7 +208,7 @@ def test_nothing_but_a_later_dated_statement_with_its_source_turns_a_no_into_a_y
     assert profiles.differences() == []
 
 
-def test_erased_people_stay_erased_and_merged_records_are_left_alone(import_customers: Import) -> None:
+def test_erased_people_stay_erased_and_a_merged_number_speaks_for_the_survivor(import_customers: Import) -> None:
     a_customer(number="erased", erased_at=NOW)
     a_customer(number="merged", merged_into=a_customer(number="survivor"))
     gone = [("email", "gone@example.com"), ("phone", "+12125550199"), ("number", "4711"), ("card", "29001")]
@@ -225,14 +225,14 @@ def test_erased_people_stay_erased_and_merged_records_are_left_alone(import_cust
         {"customer_id": "sister", "phone": "212 555-0199"},
         {"customer_id": "4712", "email": "here@example.com", "phone": "212 555-0198", "card_number": "29002"},
     )
-    assert counts(result) == (1, 1, 1, 6)
+    assert counts(result) == (1, 2, 0, 6)
     again = "row 7: customer_id: row 6 already says who this is."
     forgot = {f"row {row}: customer_id: this person asked to be forgotten." for row in (2, 3, 5, 6, 8)}
     assert set(reasons(result)) == forgot | {again}
     assert set(Customer.objects.values_list("number", "first_name")) == {
         ("erased", ""),
         ("merged", ""),
-        ("survivor", ""),
+        ("survivor", "Ann"),
         ("sister", ""),
         ("4712", ""),
     }

@@ -581,3 +581,63 @@ def test_two_thousand_receipts_are_merged_and_taken_apart_quickly() -> None:
 
     assert (merged_in < 3, undone_in < 3) == (True, True), (merged_in, undone_in)
     assert profiles.differences() == []
+
+
+def import_customers(tmp_path: Any, *rows: str) -> Any:
+    path = tmp_path / "customers.csv"
+    head = "customer_id,first_name,phone,address,city,tags,consent_email,card_number"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return import_file(kind="customers", path=path, now=NOW)
+
+
+def test_an_imported_row_of_a_merged_number_fills_what_the_survivor_lacks(tmp_path: Any) -> None:
+    into = make.customer("Anna Ozola", number="kept", city="Riga")
+    gone = make.customer("Ann Ozola", number="gone")
+    merge(into, gone)
+    row = "gone,Ann,+371 2000 0001,Somewhere 1,Liepaja,vip,yes,A77"
+
+    first = import_customers(tmp_path, row)
+    again = import_customers(tmp_path, row)
+
+    into.refresh_from_db()
+    gone.refresh_from_db()
+    assert (into.first_name, into.phone_key, into.city, into.address) == ("Anna", "+37120000001", "Riga", "")
+    assert (into.tags, allows(into)) == (["vip"], True)
+    assert LoyaltyCard.objects.get(number="A77").customer == into
+    assert (gone.phone, gone.first_name) == ("", "Ann")
+    assert (first.updated, first.unchanged, again.updated, again.unchanged) == (1, 0, 0, 1)
+    assert profiles.differences() == []
+
+
+def test_rows_of_both_numbers_speak_for_the_survivor_the_strictest_first(tmp_path: Any) -> None:
+    into, gone = make.customer("Anna Ozola", number="kept"), make.customer(number="gone")
+    merge(into, gone)
+    rows = ("gone,Ann,+371 2000 0001,,,,no,", "kept,Anne,,,,,yes,")
+
+    first = import_customers(tmp_path, *rows)
+    again = import_customers(tmp_path, *rows)
+
+    into.refresh_from_db()
+    assert (into.first_name, into.phone_key, allows(into)) == ("Anne", "+37120000001", False)
+    assert (first.rows, first.updated, first.unchanged) == (2, 1, 1)
+    assert (again.updated, again.unchanged) == (0, 2)
+
+
+def test_no_file_turns_a_merged_records_no_into_a_yes(tmp_path: Any) -> None:
+    into, gone = make.customer(number="kept"), make.customer(number="gone")
+    say(gone, False)
+    merge(into, gone)
+
+    done = import_customers(tmp_path, "kept,,,,,,yes,")
+
+    assert (allows(into), done.extra["withdrawals_kept"]) == (False, 1)
+
+
+def test_whoever_knows_the_merged_ones_number_or_address_finds_the_survivor() -> None:
+    into = make.customer(email="new@example.com")
+    gone = make.customer(number="OLD-7", email="old@example.com", phone="+371 2000 0007", card="290007")
+    merge(into, gone)
+
+    for text in ("OLD-7", "old@example.com", "+371 2000 0007", "290007", "new@example.com"):
+        assert (text, [one.pk for one in customers.search(text=text)]) == (text, [into.pk])
+    assert [one.pk for one in customers.by_card(number="OLD-7")] == [into.pk]
