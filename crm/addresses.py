@@ -1,5 +1,6 @@
 """Addresses as people write them, and the keys under which two writings are the same."""
 
+import functools
 import hashlib
 import hmac
 import re
@@ -44,6 +45,8 @@ def phone_key(value: str, *, country: str = "") -> str:
     value = value.strip()
     if not value:
         return ""
+    if key := _plainly_international(value):
+        return key
     try:
         number = phonenumbers.parse(value, (country or settings.COUNTRY).upper())
         if phonenumbers.is_possible_number(number):
@@ -51,6 +54,40 @@ def phone_key(value: str, *, country: str = "") -> str:
     except phonenumbers.NumberParseException:
         pass
     return "".join(char for char in value if char.isdigit())
+
+
+_INTERNATIONAL = re.compile(r"\+[1-9][0-9]{0,2}(?: ?[0-9]+){1,6}")
+_MOST_DIGITS = 15
+
+
+def _plainly_international(value: str) -> str:
+    """The key of a number that is written with its country's code, in digits and blanks, has a possible length and
+    nothing in front of it that its country may put there: parsing it would come to the same. Else "".
+    """
+    if not _INTERNATIONAL.fullmatch(value) or len(digits := value[1:].replace(" ", "")) > _MOST_DIGITS:
+        return ""
+    for size in (1, 2, 3):
+        if (lengths := _lengths_of_numbers(digits[:size])) is not None:
+            rest = digits[size:]
+            prefix, possible = lengths
+            return f"+{digits}" if len(rest) in possible and rest[0] != "0" and not prefix.match(rest) else ""
+    return ""
+
+
+_NO_PREFIX = re.compile(r"(?!)")
+
+
+@functools.cache
+def _lengths_of_numbers(calling_code: str) -> tuple[re.Pattern[str], frozenset[int]] | None:
+    """What may stand in front of a number of this country, and how many digits it has; None for no country's code."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(calling_code))
+    if not regions:
+        return None
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(calling_code), regions[0])
+    if metadata is None or metadata.general_desc is None:
+        return None
+    prefix = metadata.national_prefix_for_parsing
+    return re.compile(prefix) if prefix else _NO_PREFIX, frozenset(metadata.general_desc.possible_length)
 
 
 def clean_phone(value: str) -> str:

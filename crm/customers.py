@@ -69,7 +69,7 @@ def derived_keys(
         "phone_key": phone_key,
         "postcode_key": postcode_keys(postcode)[0],
         "name_words": " ".join(dict.fromkeys((*name_words(first_name), *name_words(last_name)))),
-        "search_text": (" " + " ".join(fold(word) for word in words if word.strip()))[:600],
+        "search_text": (" " + " ".join([fold(word) for word in words if word.strip()]))[:600],
         "name_key": collation_key(f"{last_name} {first_name}".strip()),
     }
 

@@ -18,9 +18,13 @@ def clean(value: str) -> str:
     return _SPACES.sub(" ", value).strip()
 
 
-@functools.lru_cache(maxsize=65_536)
 def fold(value: str) -> str:
     """What search compares: lower case, without accents, in Latin letters (Müller -> muller, Иванов -> ivanov)."""
+    return " ".join(value.lower().split()) if value.isascii() else _folded(value)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _folded(value: str) -> str:
     return _SPACES.sub(" ", anyascii(unicodedata.normalize("NFC", value)).casefold()).strip()
 
 
@@ -40,6 +44,8 @@ def name_words(value: str) -> tuple[str, ...]:
     A word with a hyphen or an apostrophe is found as one and by its parts: D'Angelo as dangelo and as angelo,
     Anna-Maria as annamaria, anna and maria.
     """
+    if value.isascii() and value.isalpha():
+        return (value.lower()[:LONGEST_WORD],)
     words: dict[str, None] = {}
     for chunk in unicodedata.normalize("NFC", value).split():
         parts = [plain for part in _NO_LETTER.split(chunk) if (plain := _latin(part))]
@@ -61,10 +67,14 @@ def postcode_keys(value: str) -> list[str]:
 
     The sign of a country in front of it is left out where a hyphen parts it; without one it may belong to the code.
     """
-    folded = fold(value)
-    kept = _NOT_LATIN.sub("", _COUNTRY_SIGN.sub("", folded))[:20]
+    return list(_postcode_keys(value))
+
+
+@functools.lru_cache(maxsize=65_536)
+def _postcode_keys(value: str) -> tuple[str, ...]:
+    kept = _NOT_LATIN.sub("", _COUNTRY_SIGN.sub("", fold(value)))[:20]
     short = _GLUED_SIGN.sub("", kept)
-    return [kept] if short == kept else [kept, short]
+    return (kept,) if short == kept else (kept, short)
 
 
 def _latin(value: str) -> str:
@@ -76,9 +86,35 @@ def _collator() -> Collator:
     return Collator()
 
 
+@functools.cache
+def _continuing() -> frozenset[int]:
+    """Code points that are weighed together with those before them, in some script."""
+    found: set[int] = set()
+    nodes = list((_collator().table.root.children or {}).values())
+    while nodes:
+        following = nodes.pop().children or {}
+        found.update(following)
+        nodes.extend(following.values())
+    return frozenset(found)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _weights_alone(char: str) -> tuple[bytes, ...] | None:
+    """The weights of a character that has the same ones in every word; None where its neighbours count."""
+    first = unicodedata.normalize("NFD", char)[0]
+    return None if unicodedata.combining(first) or ord(first) in _continuing() else _weights_together(char)
+
+
 @functools.lru_cache(maxsize=65_536)
 def _weights(word: str) -> tuple[bytes, ...]:
-    """A word's weights, each of the three levels by itself."""
+    """A word's weights, each of the three levels by itself: those of its characters, where that is the same."""
+    found = [weights for weights in map(_weights_alone, word) if weights]
+    if word and len(found) == len(word):
+        return tuple(map(b"".join, zip(*found, strict=True)))
+    return _weights_together(word)
+
+
+def _weights_together(word: str) -> tuple[bytes, ...]:
     levels: list[list[int]] = [[]]
     for weight in _collator().sort_key(word):
         if weight:

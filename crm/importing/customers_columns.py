@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm import addresses, consents
 from crm.importing import cells
-from crm.importing.cells import BadCell, Parser, remembered, text
+from crm.importing.cells import BadCell, Parser, Text, text
 from crm.importing.columns import Column
 from crm.models import Channel, Customer, Gender
 
@@ -364,15 +364,11 @@ def _consents() -> tuple[Column, ...]:
     )
 
 
-def address(limit: int, check: Callable[[str], str]) -> Parser:
-    read = text(limit)
-
-    def parse(cell: str) -> str:
-        value = read(cell)
+def address(limit: int, clean: Callable[[str], str]) -> Parser:
+    def check(value: str) -> None:
         try:
-            check(value)
+            clean(value)
         except ValidationError as error:
             raise BadCell(" ".join(error.messages)) from None
-        return value
 
-    return remembered(parse, limit=1_000)
+    return Text(limit, check=check)

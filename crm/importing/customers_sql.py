@@ -42,6 +42,20 @@ _MERGED = ", ".join(
     ]
 )
 
+
+def _says_otherwise(name: str) -> str:
+    """Whether the row has something else in this column than what is known; a blank cell says nothing."""
+    if name in _BLANK_TEXTS:
+        return f"""new."{name}" <> '' AND new."{name}" <> known."{name}" """
+    if name in WORDS:
+        return f"""new."{name}" <> '{{}}' AND new."{name}" <> known."{name}" """
+    return f"""new."{name}" IS NOT NULL AND new."{name}" IS DISTINCT FROM known."{name}" """
+
+
+_DIFFERS = " OR ".join(f"({_says_otherwise(name)})" for name in (*_BLANK_TEXTS, *_MAYBE, *WORDS))
+_DIFFERS += "".join(f" OR {name}.id <> coalesce(known.{name}_id, -1)" for name in ("household", "company"))
+_DIFFERS_IN_KEYS = " OR ".join(f"({_says_otherwise(name)})" for name in KEYED)
+
 _REFUSE_AGAIN = """
     INSERT INTO import_problem (row, key, reason)
     SELECT row, customer_id, replace(%(again)s, '{row}', first::text)
@@ -95,10 +109,13 @@ _TARGET = f"""
     SELECT row, coalesce(known_id, nextval(pg_get_serial_sequence('crm_customer', 'id'))) AS id,
            known_id IS NULL AS is_new,
            number, {", ".join(_WRITTEN)}, card_number, consent_date, consent_source,
-           {", ".join(f"consent_{channel}" for channel in Channel.values)}, false AS is_changed
+           {", ".join(f"consent_{channel}" for channel in Channel.values)},
+           known_id IS NOT NULL AND coalesce(differs, false) AS is_changed,
+           known_id IS NULL OR coalesce(differs_in_keys, false) AS has_other_keys
       FROM (SELECT new.row, known.id AS known_id, new.customer_id AS number, {_MERGED}, new.card_number,
                    new.consent_date, new.consent_source,
-                   {", ".join(f"new.consent_{channel}" for channel in Channel.values)}
+                   {", ".join(f"new.consent_{channel}" for channel in Channel.values)},
+                   {_DIFFERS} AS differs, {_DIFFERS_IN_KEYS} AS differs_in_keys
               FROM import_row AS new
               LEFT JOIN crm_customer AS known ON known.number = new.customer_id
               LEFT JOIN crm_household AS household ON household.number = nullif(new.household_id, '')
@@ -106,29 +123,21 @@ _TARGET = f"""
              WHERE known.merged_into_id IS NULL
              ORDER BY new.row) AS merged
 """
-
-_COMPARE = f"""
-    UPDATE import_target AS target SET is_changed = true
-      FROM crm_customer AS known
-     WHERE known.id = target.id
-       AND ({", ".join(f"known.{field}" for field in _WRITTEN)})
-           IS DISTINCT FROM ({", ".join(f"target.{field}" for field in _WRITTEN)})
-"""
-TARGET = (_TARGET, "ANALYZE import_target", _COMPARE)
+TARGET = (_TARGET, "ANALYZE import_target (id, is_new, is_changed, has_other_keys)")
 
 KEYS_TABLE = """
     CREATE TEMP TABLE import_keys (id bigint, email_key text, phone_key text, postcode_key text, name_words text,
                                    search_text text, name_key bytea) ON COMMIT DROP
 """
-KEYS_WANTED = f"SELECT id, number, {', '.join(KEYED)} FROM import_target WHERE is_new OR is_changed ORDER BY id"
+KEYS_WANTED = f"SELECT id, number, {', '.join(KEYED)} FROM import_target WHERE has_other_keys ORDER BY id"
 
 KEYS = tuple(DerivedKeys.__annotations__)
 
 _UPDATE = f"""
     UPDATE crm_customer AS customer
        SET {", ".join(f"{field} = target.{field}" for field in _WRITTEN)},
-           {", ".join(f"{field} = keys.{field}" for field in KEYS)}
-      FROM import_target AS target JOIN import_keys AS keys ON keys.id = target.id
+           {", ".join(f"{field} = coalesce(keys.{field}, customer.{field})" for field in KEYS)}
+      FROM import_target AS target LEFT JOIN import_keys AS keys ON keys.id = target.id
      WHERE customer.id = target.id AND target.is_changed
 """
 
@@ -163,15 +172,15 @@ _NAMED = """
     jsonb_build_object('household_id', (SELECT number FROM crm_household WHERE id = {0}.household_id),
                        'company', (SELECT name FROM crm_company WHERE id = {0}.company_id))
 """
-_NOT_SHOWN = "ARRAY['id', 'row', 'number', 'is_new', 'is_changed', 'company_id']"
+_NOT_SHOWN = "ARRAY['id', 'row', 'number', 'is_new', 'is_changed', 'has_other_keys', 'company_id']"
 SHOW_CREATED = f"""
     SELECT row, jsonb_build_object('customer_id', number) || (to_jsonb(target) - {_NOT_SHOWN})
            || {_NAMED.format("target")}
       FROM import_target AS target WHERE is_new ORDER BY row
 """
 _NOT_COMPARED = (
-    "ARRAY['id', 'row', 'number', 'is_new', 'is_changed', 'company_id', 'card_number', 'consent_date', "
-    f"""'consent_source', {", ".join(f"'consent_{channel}'" for channel in Channel.values)}]"""
+    "ARRAY['id', 'row', 'number', 'is_new', 'is_changed', 'has_other_keys', 'company_id', 'card_number', "
+    f"""'consent_date', 'consent_source', {", ".join(f"'consent_{channel}'" for channel in Channel.values)}]"""
 )
 SHOW_UPDATED = f"""
     SELECT row, target.number, to_jsonb(known) || {_NAMED.format("known")},
@@ -244,9 +253,9 @@ STATED = "SELECT DISTINCT id FROM import_statement WHERE counts"
 CHANGED = "SELECT id FROM import_target WHERE is_new OR is_changed"
 
 COUNT = """
-    SELECT (SELECT count(*) FROM import_target WHERE is_new),
-           (SELECT count(*) FROM import_target WHERE is_changed),
-           (SELECT count(*) FROM import_row) - (SELECT count(*) FROM import_target WHERE is_new OR is_changed),
+    SELECT target.created, target.updated, (SELECT count(*) FROM import_row) - target.created - target.updated,
            (SELECT count(*) FROM import_problem),
            (SELECT count(*) FROM import_statement WHERE would_override AND NOT counts)
+      FROM (SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE is_changed) AS updated
+              FROM import_target) AS target
 """

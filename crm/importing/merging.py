@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crm.importing.cells import NULL
+from crm.importing.cells import NULL, column_reader
 from crm.importing.columns import Column
 from crm.importing.samples import Samples
 from crm.importing.staging import Encode
@@ -70,12 +70,12 @@ class Importer(ABC):
 
     def encoder(self, positions: dict[str, int]) -> Encode:
         """A function from the cells of some rows to their COPY lines without row numbers; BadCell where one is bad."""
-        parsers = {column.name: column.parse for column in self.columns}
-        plan = [(parsers[name], at) for name, at in positions.items()]
+        readers = {column.name: column_reader(column.parse) for column in self.columns}
+        plan = [(readers[name], at) for name, at in positions.items()]
 
         def encode(rows: Sequence[list[str]]) -> Iterable[str]:
             columns = list(zip(*rows, strict=True))  # column by column: what a row costs is then mostly done in C
-            return map("\t".join, zip(*[map(parse, columns[at]) for parse, at in plan], strict=True))
+            return map("\t".join, zip(*[read(columns[at]) for read, at in plan], strict=True))
 
         return encode
 

@@ -16,7 +16,7 @@ from crm import loyalty, profiles, returned
 from crm.days import shop_day
 from crm.importing import amounts, cells, erased, receipts_sql
 from crm.importing.bulk import filling
-from crm.importing.cells import remembered
+from crm.importing.cells import column_reader, remembered
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
 from crm.importing.originals import find_originals
@@ -94,7 +94,7 @@ class ReceiptImporter(Importer):
         head, lines = _in_parts(positions)
         ordered = [*(name for name in head if name != "sold_at"), "sold_at"]
         head_cells, head_parsers = [positions[name] for name in ordered], [parsers[name] for name in ordered]
-        plan = [(parsers[name], positions[name]) for name in lines]
+        plan = [(column_reader(parsers[name]), positions[name]) for name in lines]
         line_cells, read_line = _line(positions)
 
         def read_head(found: tuple[str, ...]) -> str:
@@ -105,7 +105,7 @@ class ReceiptImporter(Importer):
         def encode(rows: Sequence[list[str]]) -> Iterable[str]:
             columns = list(zip(*rows, strict=True))
             heads = map(encode_head, zip(*[columns[at] for at in head_cells], strict=True))
-            own = [map(parse, columns[at]) for parse, at in plan]
+            own = [read(columns[at]) for read, at in plan]
             amounts_of_lines = map(read_line, zip(*[columns[at] for at in line_cells], strict=True))
             return map("\t".join, zip(heads, *own, amounts_of_lines, strict=True))
 

@@ -73,7 +73,7 @@ class Staging:
         while self._copy_until_many_are_bad(into, waiting, encode, key, explain):
             self._copy_problems()
         self._copy_problems()
-        self.cursor.execute("ANALYZE import_row")
+        self.cursor.execute(f"ANALYZE import_row (row, {names})")  # the others are as blank as their default says
 
     def _copy_until_many_are_bad(
         self,

@@ -2,11 +2,12 @@ import threading
 import uuid
 from typing import Any
 
+import phonenumbers
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import connection
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
@@ -210,3 +211,28 @@ def test_one_number_from_two_connections_at_once_is_one_customer(
 @given(st.from_regex(addresses._USUAL_EMAIL, fullmatch=True).filter(lambda value: len(value) < 255))
 def test_what_passes_for_a_usual_address_is_one(value: str) -> None:
     validate_email(addresses.email_key(value))
+
+
+CALLING_CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+
+
+@given(
+    code=st.sampled_from(CALLING_CODES),
+    national=st.from_regex(r"[0-9]{1,14}", fullmatch=True),
+    blanks=st.sets(st.integers(0, 14), max_size=4),
+)
+@example(code=44, national="02071234567", blanks={0, 3})
+@example(code=39, national="0612345678", blanks=set())
+@example(code=7, national="89161234567", blanks={0})
+@example(code=1, national="12125550147", blanks=set())
+@example(code=54, national="91123456789", blanks=set())
+def test_an_international_number_has_the_key_that_parsing_it_gives(code: int, national: str, blanks: set[int]) -> None:
+    written = f"+{code}" + "".join(" " * (at in blanks) + digit for at, digit in enumerate(national))
+    try:
+        parsed = phonenumbers.parse(written, "LV")
+        possible = phonenumbers.is_possible_number(parsed)
+        expected = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) if possible else ""
+    except phonenumbers.NumberParseException:
+        expected = ""
+
+    assert addresses.phone_key(written) == (expected or f"{code}{national}")

@@ -1,16 +1,18 @@
 """What customers are found by, in which order, and that what they are found by follows their records."""
 
 import random
+import unicodedata
 from typing import Any
 
 import pytest
+from anyascii import anyascii
 from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crm import customers, finding
 from crm.models import Customer, CustomerName, LoyaltyCard, NameWord
-from crm.text import _collator, collation_key, name_words, postcode_keys, typed_words
+from crm.text import _collator, collation_key, fold, name_words, postcode_keys, typed_words
 from tests.crm import make
 
 pytestmark = pytest.mark.django_db
@@ -237,6 +239,18 @@ def test_a_sort_key_put_together_from_words_is_that_of_the_whole(words: list[str
     whole = b"".join(weight.to_bytes(2, "big") for weight in _collator().sort_key(value))
 
     assert collation_key(value) == whole[:500]
+
+
+@given(st.text(st.characters(categories=("L", "M", "N", "P")), max_size=8))
+def test_a_sort_key_put_together_from_characters_is_that_of_the_whole(word: str) -> None:
+    whole = b"".join(weight.to_bytes(2, "big") for weight in _collator().sort_key(word))
+
+    assert collation_key(word) == whole[:500]
+
+
+@given(st.text())
+def test_plain_text_is_folded_as_any_other(value: str) -> None:
+    assert fold(value) == " ".join(anyascii(unicodedata.normalize("NFC", value)).casefold().split())
 
 
 def test_every_single_slip_in_a_word_is_forgiven() -> None:
