@@ -45,14 +45,14 @@ _MERGED = ", ".join(
 
 def _says_otherwise(name: str) -> str:
     """Whether the row has something else in this column than what is known; a blank cell says nothing."""
-    if name in _BLANK_TEXTS:
+    if name in BLANK_TEXTS:
         return f"""new."{name}" <> '' AND new."{name}" <> known."{name}" """
     if name in WORDS:
         return f"""new."{name}" <> '{{}}' AND new."{name}" <> known."{name}" """
     return f"""new."{name}" IS NOT NULL AND new."{name}" IS DISTINCT FROM known."{name}" """
 
 
-_DIFFERS = " OR ".join(f"({_says_otherwise(name)})" for name in (*_BLANK_TEXTS, *_MAYBE, *WORDS))
+_DIFFERS = " OR ".join(f"({_says_otherwise(name)})" for name in (*BLANK_TEXTS, *MAYBE, *WORDS))
 _DIFFERS += "".join(f" OR {name}.id <> coalesce(known.{name}_id, -1)" for name in ("household", "company"))
 _DIFFERS_IN_KEYS = " OR ".join(f"({_says_otherwise(name)})" for name in KEYED)
 
