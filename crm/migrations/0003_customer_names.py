@@ -86,30 +86,29 @@ BEGIN
 END $$
 """
 
-_RENAMED = """
-      FROM before JOIN after USING (id),
-           LATERAL (SELECT CASE WHEN before.merged_into_id IS NULL AND before.erased_at IS NULL
-                                THEN before.name_words ELSE '' END AS was,
-                           CASE WHEN after.merged_into_id IS NULL AND after.erased_at IS NULL
-                                THEN after.name_words ELSE '' END AS now) AS name
-"""
+# Who was renamed is asked once, and for all of them: a mere "is there one?" would be answered row against row.
+_WAS = "CASE WHEN before.merged_into_id IS NULL AND before.erased_at IS NULL THEN before.name_words ELSE '' END"
+_IS = "CASE WHEN after.merged_into_id IS NULL AND after.erased_at IS NULL THEN after.name_words ELSE '' END"
 
 CHANGED = f"""
 CREATE FUNCTION crm_customers_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE renamed bigint[] := array(SELECT id FROM before JOIN after USING (id) WHERE {_WAS} <> {_IS});
 BEGIN
-    IF NOT EXISTS (SELECT {_RENAMED} WHERE was <> now) THEN
+    IF renamed = '{{}}' THEN
         RETURN NULL;
     END IF;
     DELETE FROM crm_customername AS known
-     USING (SELECT key, id {_RENAMED}, crm_name_keys(was) AS key WHERE was <> now) AS gone
+     USING (SELECT key, id FROM unnest(renamed) AS id JOIN before USING (id), crm_name_keys({_WAS}) AS key) AS gone
      WHERE known.key = gone.key AND known.customer_id = gone.id;
     INSERT INTO crm_customername (key, customer_id)
-    SELECT key, id {_RENAMED}, crm_name_keys(now) AS key WHERE was <> now ORDER BY key COLLATE "C", id
-        ON CONFLICT DO NOTHING;
+    SELECT key, id FROM unnest(renamed) AS id JOIN after USING (id), crm_name_keys({_IS}) AS key
+     ORDER BY key COLLATE "C", id ON CONFLICT DO NOTHING;
     PERFORM crm_add_name_words(array(
-        SELECT DISTINCT word {_RENAMED}, unnest(string_to_array(now, ' ')) AS word WHERE was <> now));
+        SELECT DISTINCT word
+          FROM unnest(renamed) AS id JOIN after USING (id), unnest(string_to_array({_IS}, ' ')) AS word));
     PERFORM crm_drop_name_words(array(
-        SELECT DISTINCT word {_RENAMED}, unnest(string_to_array(was, ' ')) AS word WHERE was <> now));
+        SELECT DISTINCT word
+          FROM unnest(renamed) AS id JOIN before USING (id), unnest(string_to_array({_WAS}, ' ')) AS word));
     RETURN NULL;
 END $$
 """
