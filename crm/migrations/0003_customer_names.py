@@ -86,29 +86,37 @@ BEGIN
 END $$
 """
 
-# Who was renamed is asked once, and for all of them: a mere "is there one?" would be answered row against row.
-_WAS = "CASE WHEN before.merged_into_id IS NULL AND before.erased_at IS NULL THEN before.name_words ELSE '' END"
-_IS = "CASE WHEN after.merged_into_id IS NULL AND after.erased_at IS NULL THEN after.name_words ELSE '' END"
-
-CHANGED = f"""
+# Who was renamed is asked by a query that is planned anew each time (EXECUTE): the plan for one row, which a session keeps
+# otherwise, compares each row of a large import with every other.
+CHANGED = """
 CREATE FUNCTION crm_customers_changed() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE renamed bigint[] := array(SELECT id FROM before JOIN after USING (id) WHERE {_WAS} <> {_IS});
+DECLARE
+    ids bigint[];
+    old_words text[];
+    new_words text[];
 BEGIN
-    IF renamed = '{{}}' THEN
+    EXECUTE $query$
+        SELECT array_agg(id), array_agg(was), array_agg(now)
+          FROM before JOIN after USING (id),
+               LATERAL (SELECT CASE WHEN before.merged_into_id IS NULL AND before.erased_at IS NULL
+                                    THEN before.name_words ELSE '' END AS was,
+                               CASE WHEN after.merged_into_id IS NULL AND after.erased_at IS NULL
+                                    THEN after.name_words ELSE '' END AS now) AS name
+         WHERE was <> now
+    $query$ INTO ids, old_words, new_words;
+    IF ids IS NULL THEN
         RETURN NULL;
     END IF;
     DELETE FROM crm_customername AS known
-     USING (SELECT key, id FROM unnest(renamed) AS id JOIN before USING (id), crm_name_keys({_WAS}) AS key) AS gone
-     WHERE known.key = gone.key AND known.customer_id = gone.id;
+     USING unnest(ids, old_words) AS gone (id, words), crm_name_keys(words) AS key
+     WHERE known.key = key.key AND known.customer_id = gone.id;
     INSERT INTO crm_customername (key, customer_id)
-    SELECT key, id FROM unnest(renamed) AS id JOIN after USING (id), crm_name_keys({_IS}) AS key
+    SELECT key, id FROM unnest(ids, new_words) AS new (id, words), crm_name_keys(words) AS key
      ORDER BY key COLLATE "C", id ON CONFLICT DO NOTHING;
     PERFORM crm_add_name_words(array(
-        SELECT DISTINCT word
-          FROM unnest(renamed) AS id JOIN after USING (id), unnest(string_to_array({_IS}, ' ')) AS word));
+        SELECT DISTINCT word FROM unnest(new_words) AS words, unnest(string_to_array(words, ' ')) AS word));
     PERFORM crm_drop_name_words(array(
-        SELECT DISTINCT word
-          FROM unnest(renamed) AS id JOIN before USING (id), unnest(string_to_array({_WAS}, ' ')) AS word));
+        SELECT DISTINCT word FROM unnest(old_words) AS words, unnest(string_to_array(words, ' ')) AS word));
     RETURN NULL;
 END $$
 """
