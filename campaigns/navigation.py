@@ -1,6 +1,6 @@
 """The back office's sidebar, grouped by work. It shows a page only to those who may open it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from crm.admin.duplicates import waiting_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,8 @@ class Entry:
     model: str = ""
     url: str = ""
     permission: str = ""
+    badge: Callable[[HttpRequest], str] | None = None
+    """What stands behind the title: how many wait, say. Blank where there is nothing to say."""
 
 
 GROUPS: list[tuple[str | Promise, list[Entry]]] = [
@@ -35,6 +39,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         _("Customers"),
         [
             Entry(title=_("Customers"), icon="group", model="crm.Customer"),
+            Entry(title=_("Duplicates"), icon="join_inner", model="crm.DuplicatePair", badge=waiting_count),
             Entry(title=_("Households"), icon="cottage", model="crm.Household"),
             Entry(title=_("Companies"), icon="apartment", model="crm.Company"),
             Entry(title=_("Receipts"), icon="receipt_long", model="crm.Receipt"),
@@ -100,13 +105,18 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups = []
     for title, entries in GROUPS:
         items = [
-            {"title": entry.title, "icon": entry.icon, "link": link}
+            {"title": entry.title, "icon": entry.icon, "link": link, **_badge(entry, request)}
             for entry in entries
             for link in _links(request, entry)
         ]
         if items:
             groups.append({"title": title, "items": items})
     return groups
+
+
+def _badge(entry: Entry, request: HttpRequest) -> dict[str, str]:
+    text = entry.badge(request) if entry.badge else ""
+    return {"badge": text, "badge_variant": "info"} if text else {}
 
 
 def account(request: HttpRequest) -> list[dict[str, Any]]:

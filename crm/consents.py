@@ -3,7 +3,7 @@
 A person's statements are those of their record and of all that went up in it by a merge.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -187,17 +187,11 @@ def keep_strictest(
     unsubscribed or complained says no too, unless the survivor goes on with that very address, which stays suppressed.
     ``keys`` are both records' :func:`address_keys` from before the merge; the survivor's fields are those after it.
     """
-    said = {one.pk: _newest_of_each(one.pk) for one in (survivor, merged)}
-    silenced = _silenced(keys, address_keys(survivor))
-    again: list[Consent] = []
-    for channel, purpose in sorted({key for statements in said.values() for key in statements}):
-        newest = [statements[channel, purpose] for statements in said.values() if (channel, purpose) in statements]
-        latest = max(newest, key=lambda one: (one.stated_at, one.pk))
+    again = []
+    for (channel, purpose), newest, silent in _of_both(survivor, merged, keys, survivor):
+        latest = max(newest, key=_age)
         if not latest.granted:
             continue
-        refusing = {one.customer_id for one in newest if not one.granted}
-        if purpose == Purpose.MARKETING:
-            refusing |= {pk for pk, silent in silenced if silent == channel}
         again += [
             Consent(
                 customer_id=pk,
@@ -208,9 +202,42 @@ def keep_strictest(
                 source="merge",
                 recorded_by=by,
             )
-            for pk in sorted(refusing)
+            for pk in sorted({one.customer_id for one in newest if not one.granted} | silent)
         ]
     return Consent.objects.bulk_create(again)
+
+
+def after_merge(*, survivor: Customer, merged: Customer, after: Customer) -> dict[tuple[str, str], Consent]:
+    """By channel and purpose, the statement that would decide; ``after`` is the survivor as the merge would leave them.
+
+    Where only an address of one of the two forbids it, the statement is an unsaved no of that record.
+    """
+    keys = {one.pk: address_keys(one) for one in (survivor, merged)}
+    found = {}
+    for (channel, purpose), newest, silent in _of_both(survivor, merged, keys, after):
+        refusals = [one for one in newest if not one.granted]
+        latest = max(refusals or newest, key=_age)
+        if latest.granted and silent:
+            latest = Consent(customer_id=min(silent), channel=channel, purpose=purpose, granted=False)
+            latest.stated_at = max(newest, key=_age).stated_at
+        found[channel, purpose] = latest
+    return found
+
+
+def _age(said: Consent) -> tuple[datetime, int]:
+    return said.stated_at, said.pk
+
+
+def _of_both(
+    one: Customer, other: Customer, keys: Mapping[int, Mapping[str, str]], after: Customer
+) -> Iterator[tuple[tuple[str, str], list[Consent], set[int]]]:
+    """By channel and purpose: the newest statement of each of the two, and the records whose address forbids it."""
+    said = [_newest_of_each(each.pk) for each in (one, other)]
+    silenced = _silenced(keys, address_keys(after))
+    for channel, purpose in sorted({key for statements in said for key in statements}):
+        newest = [statements[channel, purpose] for statements in said if (channel, purpose) in statements]
+        silent = {pk for pk, where in silenced if where == channel and purpose == Purpose.MARKETING}
+        yield (channel, purpose), newest, silent
 
 
 def _newest_of_each(person: int) -> dict[tuple[str, str], Consent]:

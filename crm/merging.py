@@ -17,12 +17,13 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from crm import bell, consents, customers, holds, loyalty, marks, merge_fields, profiles, turns
 from crm.days import shop_day
 from crm.merge_fields import Choices
-from crm.models import Customer, DuplicatePair, Merge
+from crm.models import Customer, DuplicatePair, Merge, MergeMove
 
 REFRESH = "segments.tasks.refresh_marked"
 
@@ -160,6 +161,12 @@ def undoable(merge: Merge) -> str:
     except MergeRefused as refused:
         return " ".join(refused.messages)
     return ""
+
+
+def moved(*, merge: Merge) -> dict[str, int]:
+    """How many rows of each relation the merge moved."""
+    counts = MergeMove.objects.filter(merge=merge).values_list("relation").annotate(rows=Count("pk")).order_by()
+    return dict(counts)
 
 
 @contextmanager

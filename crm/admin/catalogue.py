@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from crm import categories, money, products
+from crm import categories, duplicates, money, products
 from crm.admin.base import RecordAdmin
 from crm.exporting import lists
 from crm.models import Category, Product, Shop, Store
@@ -124,9 +124,22 @@ class StoreAdmin(RecordAdmin):
 
 
 class ShopForm(forms.ModelForm):
+    auto_merge = forms.MultipleChoiceField(
+        label=_("Duplicates merged by themselves"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("What must be the same in two records so that nobody is asked. None: somebody decides on each."),
+    )
+
     class Meta:
         model = Shop
         fields = ["name"]  # the page adds its own
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rules = [(rule.name, str(rule.label).capitalize()) for rule in duplicates.RULES.values()]
+        if "auto_merge" in self.fields:
+            self.fields["auto_merge"].choices = rules  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
@@ -149,6 +162,7 @@ class ShopAdmin(RecordAdmin):
         "attribution_days",
         "double_opt_in",
         "data_recipients",
+        "auto_merge",
     ]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -254,6 +254,7 @@ def merges(ids: Ids, before: Cursor | None, limit: int) -> list[Event]:
             row=one.pk,
             title=_("Record %(number)s was merged into this one") % {"number": one.merged.number},
             detail=_("undone since") if one.undone_at else "",
+            link=reverse("admin:crm_merge_change", args=[one.pk]),
         )
         for one in shown
     ]
