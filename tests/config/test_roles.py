@@ -34,6 +34,8 @@ BACK_OFFICE = {
     "crm.household": ("v", "vacd"),
     "crm.job": ("v", "v"),
     "crm.datarequest": ("vac", "vac"),
+    "crm.duplicatepair": ("vc", "vc"),
+    "crm.merge": ("v", "v"),
     "crm.auditentry": ("", "v"),
     "crm.loyaltycard": ("v", "vac"),
     "crm.loyaltyentry": ("v", "va"),
