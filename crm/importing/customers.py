@@ -38,7 +38,7 @@ class CustomerImporter(Importer):
         self.show_statements(cursor, sql.SHOW_CARDS)
         cursor.execute(sql.KEYS_TABLE)
         copy_computed(cursor, sql.KEYS_WANTED, into="import_keys", compute=_keys)
-        for statement in sql.WRITE:
+        for statement in (*sql.KEYS_ARE_COMPLETE, *sql.WRITE):
             cursor.execute(statement, params)
         profiles.lock_selected(query=sql.STATING)
         for statement in sql.CONSENTS:

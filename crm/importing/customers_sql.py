@@ -131,6 +131,9 @@ KEYS_TABLE = """
 """
 KEYS_WANTED = f"SELECT id, number, {', '.join(KEYED)} FROM import_target WHERE has_other_keys ORDER BY id"
 
+KEYS_ARE_COMPLETE = ("CREATE UNIQUE INDEX ON import_keys (id)", "ANALYZE import_keys")
+"""They are found one by one in the order of the targets: joined in any other way, whole customers would be sorted."""
+
 KEYS = tuple(DerivedKeys.__annotations__)
 
 _UPDATE = f"""
@@ -147,7 +150,6 @@ _INSERT = f"""
            {", ".join(f"keys.{field}" for field in KEYS)}
       FROM import_target AS target JOIN import_keys AS keys ON keys.id = target.id
      WHERE target.is_new
-     ORDER BY target.id
 """
 
 _PROFILES = "INSERT INTO crm_customerprofile (customer_id) SELECT id FROM import_target WHERE is_new ORDER BY id"

@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
                 "indexes": [
                     django.contrib.postgres.indexes.GinIndex(
-                        fastupdate=False, fields=["word"], name="name_word_mistyped", opclasses=["gin_trgm_ops"]
+                        fields=["word"], name="name_word_mistyped", opclasses=["gin_trgm_ops"]
                     ),
                     models.Index(models.Func(models.F("word"), function="crm_name_sound"), name="name_word_sound"),
                 ],

@@ -41,7 +41,7 @@ class NameWord(models.Model):
         verbose_name_plural = _("words of names")
         default_permissions = ()
         indexes = [
-            GinIndex(name="name_word_mistyped", fields=["word"], opclasses=["gin_trgm_ops"], fastupdate=False),
+            GinIndex(name="name_word_mistyped", fields=["word"], opclasses=["gin_trgm_ops"]),
             models.Index(Func(F("word"), function="crm_name_sound"), name="name_word_sound"),
         ]
 
