@@ -257,6 +257,7 @@ def test_a_sale_that_no_repetition_would_help_gives_the_cart_back(till: Page, st
     scan(till, MILK)
     lines(till, 1)
     till.route("**/till/sales/", lambda route: route.fulfill(status=status, body="<p>no</p>"))
+    assert till.evaluate("fetch('/till/sales/').then(answer => answer.status)") == status  # the route is there
     till.keyboard.press("F8")
     expect(till.locator("#message")).to_contain_text(f"did not take this sale ({status})")
     till.unroute("**/till/sales/")
