@@ -19,17 +19,19 @@ from crm.models import Customer, LoyaltyProgramme, Receipt, Tier, TierAward
 AWARD = """
         INSERT INTO crm_tieraward (customer_id, tier_id, reached_on, ends_on)
         SELECT person.id, tier.id, %(today)s::date, (%(today)s::date + make_interval(months => terms.kept))::date
-          FROM (SELECT coalesce(max(tier_months), %(tier_months)s)::int AS months,
-                       coalesce(max(tier_kept_months), %(tier_kept_months)s)::int AS kept
+          FROM (SELECT coalesce(max(tier_kept_months), %(tier_kept_months)s)::int AS kept
                   FROM crm_loyaltyprogramme WHERE id = 1) AS terms
          CROSS JOIN person
+          LEFT JOIN (
+               SELECT customer_id, sum(total_minor) AS spend_minor FROM crm_receipt
+                WHERE customer_id IN (SELECT id FROM person) AND sold_on <= %(today)s
+                  AND sold_on > (SELECT (%(today)s::date - make_interval(
+                        months => coalesce(max(tier_months), %(tier_months)s)::int))::date
+                                   FROM crm_loyaltyprogramme WHERE id = 1)
+                GROUP BY customer_id) AS spent ON spent.customer_id = person.id
          CROSS JOIN LATERAL (
                SELECT tier.id, tier.spend_minor FROM crm_tier AS tier
-                WHERE tier.spend_minor <= (
-                      SELECT coalesce(sum(total_minor), 0) FROM crm_receipt
-                       WHERE customer_id = person.id AND sold_on <= %(today)s
-                         AND sold_on > (%(today)s::date - make_interval(months => terms.months))::date
-                         AND sold_at > %(today)s::date - make_interval(months => terms.months, days => 2))
+                WHERE tier.spend_minor <= coalesce(spent.spend_minor, 0)
                 ORDER BY tier.spend_minor DESC LIMIT 1) AS tier
          WHERE NOT EXISTS (
                SELECT FROM crm_tieraward AS award JOIN crm_tier AS held ON held.id = award.tier_id
