@@ -58,6 +58,8 @@ def _load(*, households: int | None, now: datetime, progress: Progress) -> bool:
     journey = Journey(weeks=job.params["weeks"], households=job.params["households"])
     if not job.result.get("records"):
         _load_records(job, journey, now=now, progress=progress)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")  # what follows asks a great deal of tables that were empty a moment ago
     progress(0.92, "campaigns")
     content.create(journey=journey, now=now)
     progress(0.97, "statistics")
