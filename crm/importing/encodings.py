@@ -2,7 +2,7 @@
 
 UTF-8 and UTF-16 prove themselves. Of the one-byte encodings each is tried with the languages that were written in it:
 how likely are the letters beyond ASCII that come of these bytes? Libraries that guess need paragraphs; a customer list
-has three names and a town (docs/decisions/0014).
+has three names and a town (docs/decisions/0017).
 """
 
 import codecs
