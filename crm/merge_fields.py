@@ -169,6 +169,11 @@ def _column(name: str) -> Any:
     return {field.attname: field for field in Customer._meta.concrete_fields}[name]
 
 
+def is_column(name: str) -> bool:
+    """Whether customers have such a column."""
+    return name in {field.attname for field in Customer._meta.concrete_fields}
+
+
 def label(name: str) -> str:
     """A part's or column's name on the screen."""
     return str(_("address")) if name == ADDRESS else str(_column(name).verbose_name)

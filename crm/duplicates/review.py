@@ -193,9 +193,16 @@ def _day(moment: datetime) -> str:
 
 
 def changes(merge: Merge) -> list[tuple[str, str, str]]:
-    """What a merge changed in the survivor: field, before, after; lists that were put together are left out."""
+    """What a merge changed in the survivor: field, before, after.
+
+    Lists that were put together are left out, and so are fields that the program no longer has.
+    """
     before, after = Customer(), Customer()
-    shown = {name: values for name, values in merge.changes.items() if not isinstance(values[1], list | dict | bool)}
+    shown = {
+        name: values
+        for name, values in merge.changes.items()
+        if merge_fields.is_column(name) and not isinstance(values[1], list | dict | bool)
+    }
     for customer, side in ((before, 0), (after, 1)):
         merge_fields.apply(customer=customer, values={name: values[side] for name, values in shown.items()})
     return [(merge_fields.label(name), say(before, name), say(after, name)) for name in shown]

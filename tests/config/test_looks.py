@@ -96,7 +96,8 @@ def test_every_page_that_shows_a_customer_writes_down_who_looked(customer: Custo
             continue
         seen.add(re.sub(r"\d+|[0-9a-f-]{36}", "N", address.partition("?")[0]))
         written = AuditEntry.objects.count() - before
-        if written != 1:
+        two_people = any(part in address for part in ("/duplicatepair/", "/merge/"))
+        if written != 1 and not (two_people and written == 2):
             silent.append(f"{address}: {written} entries")
     assert silent == []
     assert len(seen) >= 25, seen
