@@ -223,6 +223,7 @@ def _queue(*, aside: bool, merged: int | None = None) -> str:
 class MergeAdmin(FactAdmin):
     """What has been merged, by whom or which rule; each can be undone."""
 
+    personal = "survivor"
     list_display = ["what", "made_at", "decided", "state"]
     list_filter = ["rule"]
     list_select_related = ["survivor", "merged", "made_by"]
