@@ -274,6 +274,7 @@ def test_a_sale_the_server_breaks_on_is_set_aside_and_sent_later_under_its_own_k
     expect(till.locator(".who-name")).to_be_visible()
     lines(till, 1)
     till.route("**/till/sales/", lambda route: route.fulfill(status=500, body="broken"))
+    assert till.evaluate("fetch('/till/sales/').then(answer => answer.status)") == 500  # the route is there
     till.keyboard.press("F8")
     till.get_by_role("button", name="Set this sale aside").click(timeout=20_000)
     expect(till.locator("#aside")).to_contain_text("1 sale set aside")
