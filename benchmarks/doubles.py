@@ -100,7 +100,8 @@ def _phone(draw: random.Random) -> str:
 
 
 def _mail(draw: random.Random, first: str, last: str) -> str:
-    return f"{latin(first)[:8]}.{latin(last)}{draw.randint(1, 99)}@{draw.choice(MAIL)}".lower()
+    """A mailbox is one person's or one household's: so many numbers that hardly two get the same."""
+    return f"{latin(first)[:8]}.{latin(last)}{draw.randint(1, 9_999)}@{draw.choice(MAIL)}".lower()
 
 
 def latin(text: str) -> str:

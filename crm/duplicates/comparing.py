@@ -7,6 +7,7 @@ apart by first names and birth dates: so two sisters with one phone are two. Wha
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from crm.duplicates.nicknames import same_nickname
 from crm.duplicates.records import Record
 
 SAME, NEAR, HINT, DIFFERENT, UNKNOWN = "same", "near", "hint", "different", "unknown"
+
+_DIGITS = re.compile(r"\d+")
 
 Shares = Mapping[tuple[str, str], float]
 """(field, value) -> the share of all customers who have it, where that was counted."""
@@ -156,6 +159,7 @@ def compare(one: Record, other: Record, *, shares: Shares) -> Comparison:
         "email": one.email,
         "phone": one.phone,
         "postcode": one.postcode,
+        "city": one.city,
     }
     odds = {
         name: _odds(name, level, shares.get((name, values.get(name, ""))))
@@ -223,6 +227,8 @@ def _birth_dates(one: Record, other: Record) -> str:
 
 def _emails(one: str, other: str) -> str:
     def near() -> str:
+        if _DIGITS.findall(one) != _DIGITS.findall(other):
+            return DIFFERENT  # anna76 and anna67 are two people's, whom the provider told apart
         (local, _, domain), (local_other, _, domain_other) = one.rpartition("@"), other.rpartition("@")
         same_local = local == local_other and len(local) > 4
         if same_local or (domain == domain_other and len(local) > 4 and OSA.distance(local, local_other) == 1):

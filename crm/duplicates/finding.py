@@ -18,7 +18,7 @@ from crm.duplicates import learning
 from crm.duplicates.comparing import FEWEST, Comparison, compare, score
 from crm.duplicates.keys import keys_of
 from crm.duplicates.learning import Logs
-from crm.duplicates.records import COLUMNS, LOOK, Record, make, read
+from crm.duplicates.records import COLUMNS, LOOK, Record, make, read, words
 
 LIKELY = 0.5
 """Pairs are kept from this probability on."""
@@ -27,6 +27,8 @@ MOST_BEARERS = 50
 """A key that more records bear tells nobody apart, and its pairs would be too many: a shop's own phone, say."""
 MOST_BEARERS_OF_WEAK = 12
 """The same for keys of names alone."""
+
+_TABLES = "duplicate_changed, duplicate_key, duplicate_bearer, duplicate_pair, duplicate_likely"
 
 FEW = 2_000
 """Up to so many changed records are looked up by their keys; for more it is cheaper to read everybody's."""
@@ -79,19 +81,29 @@ _BEARERS_OF_FEW = f"""
                           WHERE keys @> ARRAY[wanted.key] LIMIT {MOST_BEARERS + 1}) AS bearer
 """
 
+# Tables, so that the planner knows how many they are: taken for few, all would be joined with all.
+_BEARERS = (
+    "CREATE TEMP TABLE duplicate_key (key, customer_id) ON COMMIT DROP AS {bearers}",
+    "ANALYZE duplicate_key",
+    f"""
+    CREATE TEMP TABLE duplicate_bearer ON COMMIT DROP AS
+    SELECT key, customer_id FROM duplicate_key
+     WHERE key IN (SELECT key FROM duplicate_key GROUP BY key HAVING {_SMALL})
+    """,
+    "ANALYZE duplicate_bearer",
+)
+
 # Left out: pairs that somebody has parted and that look as they did then; also where one went up in another since.
-_PAIRS = f"""
+_PAIRS = """
     CREATE TEMP TABLE duplicate_pair ON COMMIT DROP AS
-    WITH bearer AS MATERIALIZED ({{bearers}}), small AS (
-        SELECT key FROM bearer GROUP BY key HAVING {_SMALL}
-    ), pair AS (
+    WITH pair AS (
         SELECT DISTINCT one.customer_id AS first, other.customer_id AS second
-          FROM small
-          JOIN bearer AS one USING (key)
-          JOIN bearer AS other USING (key)
+          FROM duplicate_bearer AS one
+          JOIN duplicate_bearer AS other USING (key)
          WHERE one.customer_id < other.customer_id
     ), parted AS (
-        SELECT coalesce(one.merged_into_id, one.id) AS one, coalesce(other.merged_into_id, other.id) AS other
+        SELECT least(coalesce(one.merged_into_id, one.id), coalesce(other.merged_into_id, other.id)) AS first,
+               greatest(coalesce(one.merged_into_id, one.id), coalesce(other.merged_into_id, other.id)) AS second
           FROM crm_duplicatepair AS known
           JOIN crm_customer AS one ON one.id = known.first_id
           JOIN crm_customer AS other ON other.id = known.second_id
@@ -106,8 +118,7 @@ _PAIRS = f"""
        AND NOT EXISTS (SELECT FROM crm_duplicatepair AS known
                         WHERE known.first_id = pair.first AND known.second_id = pair.second
                           AND known.status = 'different' AND known.looks = one.look || ' ' || other.look)
-       AND NOT EXISTS (SELECT FROM parted WHERE (parted.one, parted.other) IN
-                       ((pair.first, pair.second), (pair.second, pair.first)))
+       AND NOT EXISTS (SELECT FROM parted WHERE parted.first = pair.first AND parted.second = pair.second)
 """
 
 # What was parted comes back only if the two look more alike than they did.
@@ -140,14 +151,15 @@ def find_duplicates(*, now: datetime, everybody: bool = False, told: Told | None
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('regulars duplicates'))")
         cursor.execute("SET LOCAL work_mem = '128MB'")
-        cursor.execute("DROP TABLE IF EXISTS duplicate_changed, duplicate_pair, duplicate_likely")
+        cursor.execute(f"DROP TABLE IF EXISTS {_TABLES}")
         cursor.execute(_FORGET_CLOSED)
         changed = _look(cursor, everybody)
         if not changed:
             return Found()
         cursor.execute("ANALYZE crm_comparedcustomer")
         bearers = _BEARERS_OF_ALL if everybody or changed > FEW else _BEARERS_OF_FEW
-        cursor.execute(_PAIRS.format(bearers=bearers))
+        for statement in (*_BEARERS, _PAIRS):
+            cursor.execute(statement.format(bearers=bearers))
         cursor.execute("SELECT count(*) FROM duplicate_pair")
         pairs = cursor.fetchone()[0]
         likely = _compare(cursor, pairs, changed, told or (lambda done, total: None))
@@ -243,7 +255,11 @@ class _Shares:
             kind = "name" if field.endswith("name") else field
             wanted.setdefault(kind, set()).update(value.split() if kind == "name" else [value])
         for kind, values in wanted.items():
-            self._count(kind, {value for value in values if (kind, value) not in self._counted})
+            unknown = {value for value in values if (kind, value) not in self._counted}
+            if kind == "city":
+                self._count_cities(unknown)
+            else:
+                self._count(kind, unknown)
         for field, value in shared:
             if field.endswith("name"):  # of several words the rarest tells
                 self.known[field, value] = min(self._counted["name", word] for word in value.split())
@@ -252,6 +268,8 @@ class _Shares:
 
     def _count(self, kind: str, values: set[str]) -> None:
         with connection.cursor() as cursor:
+            # Each value is looked up by its index; the planner knows none of them, and might read the table for each.
+            cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute(
                 f"SELECT value, (SELECT count(*) FROM (SELECT FROM {_COUNTS[kind]} LIMIT {_COUNTED_UP_TO}) AS bearing) "
                 "FROM unnest(%s::text[]) AS wanted (value)",
@@ -259,6 +277,20 @@ class _Shares:
             )
             for value, count in cursor.fetchall():
                 self._counted[kind, value] = max(count - 1, 1) / self._customers
+            cursor.execute("SET LOCAL enable_seqscan = on")
+
+    def _count_cities(self, values: set[str]) -> None:
+        """Cities have no index, but are few: once all of them."""
+        if not values:
+            return
+        counts: dict[str, int] = {}
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT city, count(*) FROM crm_customer AS customer WHERE {_LIVE} GROUP BY city")
+            for city, count in cursor.fetchall():
+                folded = " ".join(words(city))
+                counts[folded] = counts.get(folded, 0) + count
+        for value in values | counts.keys():
+            self._counted["city", value] = max(counts.get(value, 0) - 1, 1) / self._customers
 
 
 def _shared(one: Record, other: Record) -> Iterator[tuple[str, str]]:
@@ -267,6 +299,6 @@ def _shared(one: Record, other: Record) -> Iterator[tuple[str, str]]:
     for name in names:
         yield "first_name", name
         yield "last_name", name
-    for field in ("email", "phone", "postcode"):
+    for field in ("email", "phone", "postcode", "city"):
         if (value := getattr(one, field)) and value == getattr(other, field):
             yield field, value

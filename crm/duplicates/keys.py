@@ -38,7 +38,7 @@ _TWICE = re.compile(r"(.)\1+")
 _VOWELS = "aeiou"
 _DIGITS = re.compile(r"\d+")
 FEW_LETTERS = 4
-WEAK = ("name", "letters", "sounds", "city name", "born initials")
+WEAK = ("name", "letters", "sounds", "city name", "born initials", "house word")
 
 
 @lru_cache(65_536)
