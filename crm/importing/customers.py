@@ -10,6 +10,7 @@ from crm.importing import customers_sql as sql
 from crm.importing import erased
 from crm.importing.columns import Column
 from crm.importing.customers_columns import customer_columns
+from crm.importing.customers_known import CUSTOMERS
 from crm.importing.merged_sql import absorb
 from crm.importing.merging import Counts, Importer
 from crm.importing.shop import copy_computed, mark_selected
@@ -17,6 +18,7 @@ from crm.importing.shop import copy_computed, mark_selected
 
 class CustomerImporter(Importer):
     kind = "customers"
+    comparison = CUSTOMERS
 
     def make_columns(self) -> tuple[Column, ...]:
         return customer_columns(zone=self.zone, now=self.now)

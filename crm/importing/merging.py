@@ -11,6 +11,7 @@ from crm.importing.cells import NULL, column_reader
 from crm.importing.columns import Column
 from crm.importing.samples import Samples
 from crm.importing.staging import Encode
+from crm.importing.unchanged import Comparison
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Importer(ABC):
     kind: str
     refused: str = "SELECT row, reason FROM import_problem ORDER BY row"
     """A query of the refused rows (parameters: those of :meth:`params`), in the order of the file."""
+    comparison: Comparison | None = None
+    """How rows that say nothing new are told before they are read, where they can be."""
 
     def __init__(self, *, zone: ZoneInfo, now: datetime, source: str) -> None:
         self.zone, self.now, self.source = zone, now, source

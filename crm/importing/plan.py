@@ -86,6 +86,16 @@ class Plan:
     def leaves_rows_alone(self) -> bool:
         return not (self._changes or self._added or self._cancelled or self._fills_down)
 
+    @property
+    def only_converts(self) -> bool:
+        """Whether each of our columns is one of theirs, cell by cell (see :attr:`changes`)."""
+        return not (self._added or self._cancelled or self._fills_down)
+
+    @property
+    def changes(self) -> dict[int, Convert]:
+        """How the cells at these positions become ours; the others are ours as they are."""
+        return dict(self._changes)
+
     def notes(self) -> tuple[str, ...]:
         """What was settled by a hint, in words."""
         return tuple(

@@ -76,7 +76,7 @@ class CsvFile:
         self.size = path.stat().st_size
         self.has_mark = sample.startswith(codecs.BOM_UTF8) or encoding != "utf-8" if has_mark is None else has_mark
         text = sample_text(sample, encoding)
-        self._skip_first = bool(declared := declared_delimiter(text))
+        self.skips_first = bool(declared := declared_delimiter(text))
         self.delimiter = delimiter or declared or likely_delimiter(text)
         self._width = 0
         head = next(self._below_titles(None), None)
@@ -119,10 +119,10 @@ class CsvFile:
 
     def _records(self, at: Callable[[float], None] | None) -> Iterator[Row]:
         with self.path.open("rb") as raw, self._decoded(raw) as file:
-            if self._skip_first:
+            if self.skips_first:
                 file.readline(LONGEST_LINE)
             lines = _Lines(file)
-            number = int(self._skip_first)
+            number = int(self.skips_first)
             while block := lines.take(LINES_AT_ONCE):
                 records = self._one_a_line(block)
                 if records is None:

@@ -32,6 +32,7 @@ from crm.importing.receipts import ReceiptImporter
 from crm.importing.samples import Beside, Samples
 from crm.importing.staging import Staging, explain_with
 from crm.importing.statements import ConsentImporter
+from crm.importing.unchanged import Unchanged, find_unchanged
 from crm.turns import IMPORT_ALONE
 
 Progress = Callable[[float, str], None]
@@ -160,10 +161,10 @@ class _Import:
             write_errors(plan.reader, errors, _stream(cursor, importer.refused, importer.params()))
         staging.drop()
         return ImportResult(
-            rows=staging.rows,
+            rows=staging.rows + staging.unchanged,
             created=counts.created,
             updated=counts.updated,
-            unchanged=counts.unchanged,
+            unchanged=counts.unchanged + staging.unchanged,
             refused=counts.refused,
             errors_file=errors if refused else None,
             extra=counts.extra,
@@ -194,14 +195,31 @@ class _Import:
         return closer
 
     def _fill_by(self, staging: Staging, plan: Plan) -> None:
+        """Stage the rows, those aside that say word for word what is known."""
+        importer = self.importer
+        known = None
+        if importer.comparison is not None:
+            columns = {column.name: column for column in importer.columns}
+            known = find_unchanged(self.cursor, plan, columns, importer.comparison, self._at)
+        self._stage(staging, plan, known)
+        if known and known.is_contradicted(self.cursor, importer.columns[0].name):
+            staging.empty()
+            self._stage(staging, plan, None)
+
+    def _stage(self, staging: Staging, plan: Plan, known: Unchanged | None) -> None:
         where, importer = plan.where, self.importer
+        rows = iter(()) if known and known.is_everything else plan.rows(self._at)
         staging.fill(
-            plan.rows(lambda share: self.told(share * _READING, _("reading"))),
+            known.others(rows) if known else rows,
             copied=importer.copied(where),
             encode=importer.encoder(where),
             key=importer.key(where),
             explain=explain_with(importer.checks(where)),
         )
+        staging.unchanged = known.count if known else 0
+
+    def _at(self, share: float) -> None:
+        self.told(share * _READING, _("reading"))
 
 
 def _plan(reader: TableFile, *, how: Recognised, mapping: Mapping | dict[str, Any] | None, importer: Importer) -> Plan:

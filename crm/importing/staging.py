@@ -37,6 +37,8 @@ class Staging:
     def __init__(self, cursor: Any, columns: dict[str, str]) -> None:
         self.cursor = cursor
         self.rows = 0
+        self.unchanged = 0
+        """Rows that did not have to be staged."""
         self._bad: list[str] = []
         definitions = ", ".join(f'"{name}" {sql_type}' for name, sql_type in columns.items())
         cursor.execute(f"CREATE TEMP TABLE import_row (row integer NOT NULL, {definitions}) ON COMMIT DROP")
