@@ -118,8 +118,7 @@ def _account(entry: pwd.struct_passwd) -> Account:
 def make_data_folder(data: Path) -> None:
     """Make the data folder, closed to others. Raises EmbeddedError where that can't be done."""
     try:
-        if not data.exists():
-            data.mkdir(mode=0o700, parents=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # two may start at once: whoever makes it, it is there
     except OSError as error:
         raise EmbeddedError(f"The data folder {data} can't be made: {error.strerror}.") from error
     if not data.is_dir() or not os.access(data, os.W_OK | os.X_OK):
