@@ -61,6 +61,19 @@ def lines(page: Page, count: int) -> None:
     expect(page.locator("#lines tbody tr")).to_have_count(count)
 
 
+def answer_sales(page: Page, answer: Callable[[Route], None]) -> None:
+    """Answer sales in the server's stead. The browser may take a moment to heed a route: wait until it does."""
+
+    def handle(route: Route) -> None:
+        if route.request.method == "GET":  # only we ask this address so
+            route.fulfill(status=299, body="heeded")
+        else:
+            answer(route)
+
+    page.route("**/till/sales/", handle)
+    page.wait_for_function("() => fetch('/till/sales/').then(answer => answer.status === 299)")
+
+
 def paid(page: Page) -> None:
     expect(page.locator(".done-head")).to_be_visible(timeout=20_000)
 
@@ -218,7 +231,7 @@ def test_an_answer_that_is_lost_and_a_reload_make_one_sale_and_lose_nothing(till
         lost.append(route.fetch().status)
         route.abort()
 
-    till.route("**/till/sales/", lose_the_answer)
+    answer_sales(till, lose_the_answer)
     till.keyboard.press("F8")
     expect(till.locator("#message")).to_contain_text("Nothing is lost")
     till.reload()
@@ -244,7 +257,7 @@ def test_a_server_in_trouble_is_asked_again_by_itself(till: Page) -> None:
         else:
             route.continue_()
 
-    till.route("**/till/sales/", trouble)
+    answer_sales(till, trouble)
     till.keyboard.press("F8")
     paid(till)
 
@@ -256,8 +269,7 @@ def test_a_server_in_trouble_is_asked_again_by_itself(till: Page) -> None:
 def test_a_sale_that_no_repetition_would_help_gives_the_cart_back(till: Page, status: int) -> None:
     scan(till, MILK)
     lines(till, 1)
-    till.route("**/till/sales/", lambda route: route.fulfill(status=status, body="<p>no</p>"))
-    assert till.evaluate("fetch('/till/sales/').then(answer => answer.status)") == status  # the route is there
+    answer_sales(till, lambda route: route.fulfill(status=status, body="<p>no</p>"))
     till.keyboard.press("F8")
     expect(till.locator("#message")).to_contain_text(f"did not take this sale ({status})")
     till.unroute("**/till/sales/")
@@ -273,8 +285,7 @@ def test_a_sale_the_server_breaks_on_is_set_aside_and_sent_later_under_its_own_k
     scan(till, CARD, CHEDDAR)
     expect(till.locator(".who-name")).to_be_visible()
     lines(till, 1)
-    till.route("**/till/sales/", lambda route: route.fulfill(status=500, body="broken"))
-    assert till.evaluate("fetch('/till/sales/').then(answer => answer.status)") == 500  # the route is there
+    answer_sales(till, lambda route: route.fulfill(status=500, body="broken"))
     till.keyboard.press("F8")
     till.get_by_role("button", name="Set this sale aside").click(timeout=20_000)
     expect(till.locator("#aside")).to_contain_text("1 sale set aside")
@@ -294,7 +305,7 @@ def test_a_sale_the_server_breaks_on_is_set_aside_and_sent_later_under_its_own_k
 
 @pytest.mark.console_errors_expected
 def test_a_sale_set_aside_that_the_server_never_takes_is_dropped_after_a_question(till: Page) -> None:
-    till.route("**/till/sales/", lambda route: route.fulfill(status=500, body="broken"))
+    answer_sales(till, lambda route: route.fulfill(status=500, body="broken"))
     for code in (CHEDDAR, BREAD):
         scan(till, code)
         lines(till, 1)
@@ -330,7 +341,7 @@ def test_a_browser_that_keeps_nothing_still_lets_a_stuck_sale_be_dropped(till: P
     till.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
     scan(till, MILK)
     lines(till, 1)
-    till.route("**/till/sales/", lambda route: route.fulfill(status=500, body="broken"))
+    answer_sales(till, lambda route: route.fulfill(status=500, body="broken"))
     till.keyboard.press("F8")
     till.get_by_role("button", name="Set this sale aside").click(timeout=20_000)
     expect(till.locator("#message")).to_contain_text("can’t keep the sale")
