@@ -33,6 +33,9 @@ class Group(TextChoices):
     PSYCHOGRAPHIC = "psychographic", _("Interests and values")
     ENGAGEMENT = "engagement", _("How we may reach them")
     GOAL = "goal", _("What they came for")
+    VALUE = "value", _("What they are worth")
+    BUSINESS = "business", _("The company they buy for")
+    GROUPS = "groups", _("Segments and personas")
 
 
 class Type(StrEnum):
@@ -44,18 +47,39 @@ class Type(StrEnum):
     DATE = "date"
     ANNIVERSARY = "anniversary"  # a day that comes round each year
     FLAG = "flag"
+    MEMBER = "member"  # of something that goes by its name: ``in segment "Regulars of milk"``
 
 
 class Filter(StrEnum):
-    """What narrows a measure. A category takes in everything below it; dates are inclusive, in the shop's days."""
+    """What narrows a measure. A category takes in everything below it; dates are inclusive, in the shop's days.
+
+    ``weekday`` is a tuple of :data:`WEEKDAYS`; ``time`` a stretch of the shop's day, ``17:00-20:00``, its end left out
+    (past midnight where it ends before it begins). The last two only stand as an attribute's argument.
+    """
 
     CATEGORY = "category"
     PRODUCT = "product"
+    BRAND = "brand"
     STORE = "store"
     CHANNEL = "channel"
+    WEEKDAY = "weekday"
+    TIME = "time"
     LAST = "last"
     SINCE = "since"
     UNTIL = "until"
+    QUESTION = "question"
+    EVENT = "event"
+
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Privacy(StrEnum):
+    """How near an attribute comes to the person. A special category is used only where a consent of its own allows."""
+
+    ORDINARY = "ordinary"
+    SENSITIVE = "sensitive"  # means, opinions: kept from shop staff
+    SPECIAL = "special"  # politics, health, belief
 
 
 class TimeEffect(Enum):
@@ -75,6 +99,7 @@ OPERATORS: Mapping[Type, tuple[str, ...]] = {
     Type.DATE: (">=", "<=", "between", "=", "known", "unknown"),
     Type.ANNIVERSARY: ("in next", "known", "unknown"),
     Type.FLAG: ("is",),
+    Type.MEMBER: ("in",),
 }
 """What each type can be asked, the most usual first."""
 ASKING_IF_KNOWN = ("known", "unknown")
@@ -116,7 +141,11 @@ class Attribute:
     maximum: int | None = None
     whole: bool = True  # numbers without decimals only
     filters: frozenset[Filter] = frozenset()
+    argument: Filter | None = None  # a filter that every condition must give, written first: ``answer("season")``
+    events: Mapping[str, "StrOrPromise"] | None = None  # what the filter ``event`` may be, with labels
     time: TimeEffect = TimeEffect.NONE
+    privacy: Privacy = Privacy.ORDINARY
+    in_messages: bool = True  # whether a message may say it
 
     @property
     def operators(self) -> tuple[str, ...]:

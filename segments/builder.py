@@ -31,8 +31,11 @@ def catalogue_data() -> dict[str, Any]:
         "filters": {
             "category": _("of the category"),
             "product": _("of the product"),
+            "brand": _("of the brand"),
             "store": _("in the store"),
             "channel": _("through"),
+            "weekday": _("on"),
+            "time": _("at the time"),
             "last": _("in the last"),
             "since": _("since"),
             "until": _("until"),

@@ -30,7 +30,9 @@ from crm.sources import days_before, elapsed
 from segments.expressions import AnyOf, Matched
 
 LINE_FILTERS = {Filter.CATEGORY, Filter.PRODUCT}
-EVERY_FILTER = frozenset(Filter)
+EVERY_FILTER = frozenset(
+    {Filter.CATEGORY, Filter.PRODUCT, Filter.STORE, Filter.CHANNEL, Filter.LAST, Filter.SINCE, Filter.UNTIL}
+)
 
 
 def facts(model: type[Model], scope: Scope, filters: Mapping[Filter, Any]) -> "QuerySet[Any]":

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from crm.attributes import Attribute, Filter, Type, catalogue, lookup
+from crm.attributes import WEEKDAYS, Attribute, Filter, Type, catalogue, lookup
 from crm.models import SalesChannel
 from segments.tree import And, Condition, Last, Node, Not, Or, Path, Problem, RuleError, conditions
 from segments.wording import describe, describe_condition
@@ -44,6 +44,7 @@ MAX_TEXT = 300
 MAX_COUNT = {"days": 36_500, "weeks": 5_200, "months": 1_200, "years": 100}
 _LAST = re.compile(r"([0-9]{1,6}) (day|week|month|year)s?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_TIME = re.compile(r"((?:[01][0-9]|2[0-3]):[0-5][0-9]) ?- ?((?:[01][0-9]|2[0-3]):[0-5][0-9])", re.ASCII)
 _JOINS = ("and", "or")
 
 
@@ -65,7 +66,7 @@ def _dump(node: Node) -> dict[str, Any]:
         written["filters"] = {str(name): _plain(value) for name, value in node.filters.items()}
     written["operator"] = node.operator
     if node.value is not None:
-        written["value"] = [_plain(one) for one in node.value] if isinstance(node.value, tuple) else _plain(node.value)
+        written["value"] = _plain(node.value)
     return written
 
 
@@ -74,6 +75,8 @@ def _plain(value: Any) -> Any:
     match value:
         case bool() | str():
             return value
+        case tuple():
+            return [_plain(one) for one in value]
         case Decimal():
             return int(value) if value == value.to_integral_value() else str(value)
         case date():
@@ -195,10 +198,12 @@ def _filters(raw: Any, attribute: Attribute) -> dict[Filter, Any]:
         raise _Wrong(_("The filters of “%(label)s” cannot be read.") % {"label": attribute.label})
     read: dict[Filter, Any] = {}
     for name, value in raw.items():
-        if name not in attribute.filters:
+        if name not in attribute.filters and name != attribute.argument:
             kind = _("filter of “%(label)s”") % {"label": attribute.label}
             raise _Wrong(_unknown(kind, name, sorted(attribute.filters)), name)
-        read[Filter(name)] = _filter_value(Filter(name), value)
+        read[Filter(name)] = _filter_value(Filter(name), value, attribute)
+    if attribute.argument is not None and attribute.argument not in read:
+        read[attribute.argument] = _filter_value(attribute.argument, None, attribute)
     if Filter.LAST in read and (Filter.SINCE in read or Filter.UNTIL in read):
         raise _Wrong(_("Give either “last” or dates, not both."), "last")
     if Filter.SINCE in read and Filter.UNTIL in read and read[Filter.SINCE] > read[Filter.UNTIL]:
@@ -206,10 +211,16 @@ def _filters(raw: Any, attribute: Attribute) -> dict[Filter, Any]:
     return dict(sorted(read.items(), key=lambda item: list(Filter).index(item[0])))
 
 
-def _filter_value(name: Filter, raw: Any) -> Any:
+def _filter_value(name: Filter, raw: Any, attribute: Attribute) -> Any:
     match name:
         case Filter.LAST:
             return _last(raw)
+        case Filter.WEEKDAY:
+            return _weekdays(raw)
+        case Filter.TIME:
+            return _time(raw)
+        case Filter.EVENT:
+            return _one_of(raw, attribute.events or ())
         case Filter.SINCE | Filter.UNTIL:
             return _date(raw)
         case Filter.CHANNEL:
@@ -218,7 +229,9 @@ def _filter_value(name: Filter, raw: Any) -> Any:
         missing = {
             Filter.CATEGORY: _("Choose a category."),
             Filter.PRODUCT: _("Choose a product."),
+            Filter.BRAND: _("Choose a brand."),
             Filter.STORE: _("Choose a store."),
+            Filter.QUESTION: _("Choose a question."),
         }
         raise _Wrong(missing[name])
     return _text(raw)
@@ -237,7 +250,7 @@ def _operand(raw: Any, attribute: Attribute, operator: str) -> Any:
         if low > high:
             raise _Wrong(_("“between” runs from the smaller to the larger value."), raw[0])
         return low, high
-    if operator in ("in", "not in", "has any", "has all"):
+    if operator in ("in", "not in", "has any", "has all") and attribute.type != Type.MEMBER:
         if not isinstance(raw, list) or not raw:
             raise _Wrong(_("Choose at least one value for “%(label)s”.") % {"label": attribute.label})
         if len(raw) > MAX_LIST:
@@ -307,6 +320,26 @@ def _last(raw: Any) -> Last:
     if not 1 <= count <= MAX_COUNT[unit]:
         raise _Wrong(_("“%(word)s” is too short or too long a time.") % {"word": _short(raw)}, raw)
     return Last(count, unit)
+
+
+def _weekdays(raw: Any) -> tuple[str, ...]:
+    """Days of the week in their order; one alone may stand without a list, and be shortened to three letters."""
+    asked = raw if isinstance(raw, list) else [raw]
+    if not asked or raw == "":
+        raise _Wrong(_("Choose a day of the week."))
+    short = {day[:3]: day for day in WEEKDAYS}
+    folded = [one.casefold() if isinstance(one, str) else one for one in asked[: len(WEEKDAYS) + 1]]
+    chosen = {_one_of(short.get(one, one) if isinstance(one, str) else one, WEEKDAYS) for one in folded}
+    return tuple(day for day in WEEKDAYS if day in chosen)
+
+
+def _time(raw: Any) -> str:
+    found = _TIME.fullmatch(raw) if isinstance(raw, str) else None
+    if found is None or found[1] == found[2]:
+        if raw in (None, ""):
+            raise _Wrong(_("Give a time of day, like 17:00-20:00."))
+        raise _Wrong(_("“%(word)s” is not a time of day; write one like 17:00-20:00.") % {"word": _short(raw)}, raw)
+    return f"{found[1]}-{found[2]}"
 
 
 def _one_of(raw: Any, known: Iterable[str]) -> str:

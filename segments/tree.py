@@ -20,7 +20,7 @@ class Last:
         return f"{self.count} {self.unit}"
 
 
-FilterValue: TypeAlias = str | date | Last
+FilterValue: TypeAlias = str | date | Last | tuple[str, ...]
 Scalar: TypeAlias = str | Decimal | date | bool | Last
 Value: TypeAlias = Scalar | tuple[Scalar, ...] | None
 

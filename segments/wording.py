@@ -5,12 +5,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from django.utils import dates
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crm import money
-from crm.attributes import Attribute, Filter, Type, lookup
+from crm.attributes import WEEKDAYS, Attribute, Filter, Type, lookup
 from crm.models import SalesChannel
 from segments.tree import And, Condition, Last, Node, Not, Or
 
@@ -117,7 +118,18 @@ def _filter(name: Filter, value: Any) -> str:
             return _("at the till") if value == SalesChannel.TILL else _("online")
         case Filter.STORE:
             return _("in the store “%(store)s”") % {"store": value}
+        case Filter.BRAND:
+            return _("of the brand “%(brand)s”") % {"brand": value}
+        case Filter.WEEKDAY:
+            return _("on %(days)s") % {"days": ", ".join(str(weekday_names()[day]) for day in value)}
+        case Filter.TIME:
+            return _("between %(start)s and %(end)s") % dict(zip(("start", "end"), value.split("-"), strict=True))
     return _("of “%(what)s”") % {"what": value}
+
+
+def weekday_names() -> dict[str, Any]:
+    """The days of the week in the reader's language."""
+    return {day: dates.WEEKDAYS[place] for place, day in enumerate(WEEKDAYS)}
 
 
 def span(last: Last) -> str:
