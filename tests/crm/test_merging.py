@@ -1,5 +1,6 @@
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection, models, transaction
 
-from crm import consents, customers, merge_fields, merging, profiles, sales
+from crm import activity, consents, customers, merge_fields, merging, profiles, sales
 from crm.importing import import_file
 from crm.merging import MergeRefused
 from crm.models import (
@@ -410,6 +411,24 @@ def test_a_sale_for_a_merged_away_customer_is_the_survivors() -> None:
     assert set(ReceiptLine.objects.values_list("customer", flat=True)) == {into.pk}
     assert LoyaltyEntry.objects.get().customer == into
     assert profiles.differences() == []
+
+
+def test_what_a_merged_away_customer_does_is_the_survivors() -> None:
+    survivor, merged, product = make.customer("Anna"), make.customer("Anna B"), make.product("Tea")
+    stale = Customer.objects.get(pk=merged.pk)
+    merge(survivor, merged)
+    ChangeMark.objects.all().delete()
+
+    visit = activity.Visit(key=uuid.uuid4(), visitor="browser", path="/", visited_at=NOW, customer=stale)
+    activity.record_visits(visits=[visit], now=NOW)
+    activity.wish(customer=stale, product=product, now=NOW)
+    activity.write_review(
+        key=uuid.uuid4(), customer=stale, product=product, rating=5, text="Good", written_at=NOW, now=NOW
+    )
+
+    kept = [model.objects.values_list("customer", flat=True).get() for model in (WebVisit, WishlistItem, Review)]
+    assert kept == [survivor.pk] * 3
+    assert set(ChangeMark.objects.values_list("customer", flat=True)) == {survivor.pk}
 
 
 def test_a_guests_receipt_is_claimed_for_the_survivor() -> None:

@@ -147,6 +147,7 @@ def test_a_wrong_encoding_is_put_right_before_ones_eyes(office: Page) -> None:
     send(office, "customer_id,first_name\nC1,Anna\nC2,Jürgen\n".encode("cp1252"), kind="Customers", name="a.csv")
     office.get_by_label("Encoding").select_option("cp1251")
     expect(office.locator(".im-preview")).to_contain_text("Jьrgen")
+    expect(office.locator("#im-reading.htmx-added")).to_have_count(0)  # the new form listens from now on
     office.get_by_label("Encoding").select_option("cp1252")
     expect(office.locator(".im-preview")).to_contain_text("Jürgen")
 
