@@ -90,6 +90,8 @@ def positions(header: Sequence[str], columns: Sequence[Column], also: Collection
         elif name not in known and name != REASON and len(problems) < MOST_PROBLEMS:
             problems.append(unknown(header[index], columns))
         seen.add(name)
+    if any(name and name not in known and name != REASON for name in names):
+        problems.append(_("A column that is not wanted is left out by a mapping that gives it null."))
     problems += missing(seen.union(also), columns)
     if problems:
         raise FileRefused(shortened(problems))
@@ -116,7 +118,7 @@ def shortened(problems: Sequence[str]) -> str:
 def unknown(written: str, columns: Sequence[Column]) -> str:
     """A sentence about a column that nobody knows, with the one that it may be."""
     known = [column.name for column in columns]
-    if near := get_close_matches(canonical(written[:100]), known, n=1, cutoff=0.5):
+    if near := get_close_matches(canonical(written[:100]), known, n=1, cutoff=0.7):
         return _("The column “%(name)s” is unknown; is it “%(near)s”?") % {"name": written[:60], "near": near[0]}
     return _("The column “%(name)s” is unknown; known are: %(known)s.") % {
         "name": written[:60],

@@ -174,7 +174,7 @@ def test_a_mapping_can_be_saved_and_read_again() -> None:
     ("said", "message"),
     [
         ([], "is an object of the form"),
-        ({"a": "sukka"}, "The column “sukka” is unknown; is it “sku”?"),
+        ({"a": "skuu"}, "The column “skuu” is unknown; is it “sku”?"),
         ({"a": 1}, "neither a column, null nor an object"),
         ({"a": "sku", "b": "sku"}, "names two columns for “sku”"),
         ({"sku": {}}, "names no column of the file"),
