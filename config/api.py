@@ -9,7 +9,7 @@ from crm.api.errors import unknown_address
 from crm.api.ledgers import CardViewSet, ConsentViewSet, LoyaltyEntryViewSet
 from crm.api.returns import ReturnViewSet
 from crm.api.views import CustomerViewSet, ProductViewSet, ReceiptViewSet
-from segments.api import MemberViewSet, SegmentViewSet
+from segments.api import AttributeViewSet, MemberViewSet, SegmentViewSet
 
 router = DefaultRouter()
 router.include_format_suffixes = False
@@ -23,6 +23,7 @@ router.register("loyalty-entries", LoyaltyEntryViewSet)
 router.register("wishlist", WishViewSet)
 router.register("reviews", ReviewViewSet)
 router.register("visits", VisitViewSet)
+router.register("attributes", AttributeViewSet, basename="attribute")
 router.register("segments", SegmentViewSet)
 router.register(r"segments/(?P<segment>\d+)/members", MemberViewSet)
 

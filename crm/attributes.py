@@ -114,6 +114,7 @@ class Scope:
     ids: Sequence[int] | None = None
     references: Mapping[tuple[Filter, str], int] = field(default_factory=dict)
     subtrees: Mapping[int, Sequence[int]] = field(default_factory=dict)  # named category -> it and all below it
+    fresh_scores: bool = False  # relative attributes from cut points made now, not from those of the last night
 
 
 class Source(Protocol):

@@ -28,21 +28,38 @@ def customers(
     now: datetime,
     ids: Sequence[int] | None = None,
     names: Names | None = None,
+    fresh_scores: bool = False,
 ) -> "QuerySet[Customer]":
     """The live customers whom the rule selects at ``now``; among ``ids`` only, where given.
 
-    ``names`` are those of many rules, looked up together. Raises RuleError where the rule cannot be read, or names what
+    ``names`` are those of many rules, looked up together; ``fresh_scores`` asks relative attributes for cut points of
+    this moment. Raises RuleError where the rule cannot be read, or names what
     is gone or ambiguous.
     """
     node = parse(rule) if isinstance(rule, Mapping) else rule
-    found = live_customers().filter(predicate(node, scope_for(node, now=now, ids=ids, names=names)))
+    scope = scope_for(node, now=now, ids=ids, names=names, fresh_scores=fresh_scores)
+    found = live_customers().filter(predicate(node, scope))
     return found if ids is None else found.filter(AnyOf("pk", ids))
 
 
-def scope_for(node: Node, *, now: datetime, ids: Sequence[int] | None = None, names: Names | None = None) -> Scope:
+def scope_for(
+    node: Node,
+    *,
+    now: datetime,
+    ids: Sequence[int] | None = None,
+    names: Names | None = None,
+    fresh_scores: bool = False,
+) -> Scope:
     """What the rule is read against. Raises RuleError for a name that is gone or ambiguous."""
     known = names or read_names([node])
-    return Scope(now=now, today=shop_day(now), ids=ids, references=known.references(node), subtrees=known.subtrees)
+    return Scope(
+        now=now,
+        today=shop_day(now),
+        ids=ids,
+        references=known.references(node),
+        subtrees=known.subtrees,
+        fresh_scores=fresh_scores,
+    )
 
 
 def predicate(node: Node, scope: Scope) -> Predicate:

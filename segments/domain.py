@@ -1,6 +1,6 @@
 """What can be done with a segment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,20 +10,29 @@ from django.db import connection
 from django.db.models import Case, F, When
 from django.utils.translation import gettext as _
 
+from crm.attributes import Predicate
 from crm.bell import ring_after_commit
 from crm.models import Customer
+from segments import text
 from segments.compile import customers, live_customers, predicate, scope_for
+from segments.expressions import AnyOf
 from segments.models import Segment
 from segments.references import read_names
 from segments.refresh import ask_anew
-from segments.rules import And, Node, dump, parse
+from segments.rules import And, Node, RuleError, dump, parse
 
 REFRESH = "segments.tasks.refresh_due"
 RuleLike = Mapping[str, Any] | Node
 
 
-def checked(rule: RuleLike) -> Node:
-    """The rule as a tree, every name in it looked up. Raises RuleError."""
+def checked(rule: RuleLike | str) -> Node:
+    """The rule as a tree, every name in it looked up; of a text, each mistake has its place. Raises RuleError."""
+    if isinstance(rule, str):
+        read = text.read(rule)
+        try:
+            return checked(read.node)
+        except RuleError as error:
+            raise read.located(error) from None
     node = parse(rule if isinstance(rule, Mapping) else dump(rule))
     read_names([node]).references(node)
     return node
@@ -90,41 +99,69 @@ def count(*, rule: RuleLike, now: datetime) -> int:
     return customers(rule=rule, now=now).count()
 
 
-def sample(*, rule: RuleLike, now: datetime, size: int = 5) -> list[Customer]:
-    """Some of them, by name. Raises RuleError."""
-    return list(customers(rule=rule, now=now).order_by("pk")[:size])
+def sample(*, rule: RuleLike, now: datetime, size: int = 5, ids: Sequence[int] | None = None) -> list[Customer]:
+    """Some of them, by name; among ``ids`` only, where given. Raises RuleError."""
+    return list(customers(rule=rule, now=now, ids=ids).order_by("pk")[:size])
 
 
 @dataclass(frozen=True)
 class Effect:
-    """How many a rule selects, and how many more there would be without each condition of its outermost "all of"."""
+    """How many a rule selects, and how many more there would be without each condition of its outermost "all of".
+
+    ``came`` and ``went`` say how it differs from another rule: whom only this one selects, and whom only that one.
+    """
 
     members: int
     taken_away: tuple[int, ...]
+    came: int | None = None
+    went: int | None = None
 
 
-def effect(*, rule: RuleLike, now: datetime) -> Effect:
-    """The rule's number, and what each of its outermost conditions takes away. Raises RuleError.
+def effect(*, rule: RuleLike, now: datetime, saved: RuleLike | None = None, ids: Sequence[int] | None = None) -> Effect:
+    """The rule's number, what each of its outermost conditions takes away, and the change against ``saved``.
 
-    Each condition is evaluated once for each customer; only those who meet all of them, or all but one, are counted.
+    Of everybody, or of ``ids`` alone. Each condition is evaluated once for each customer; only those who meet all of
+    them, or all but one, or the saved rule, are counted. Raises RuleError.
     """
     node = parse(rule) if isinstance(rule, Mapping) else rule
-    if not isinstance(node, And) or len(node.nodes) < 2:
-        return Effect(customers(rule=node, now=now).count(), ())
-    scope = scope_for(node, now=now)
-    met = {
-        f"met_{place}": Case(When(predicate(child, scope), then=True), default=False)
-        for place, child in enumerate(node.nodes)
-    }
-    answers, params = live_customers().order_by().annotate(**met).values_list(*met).query.sql_with_params()
-    columns, how_many = ", ".join(met), " + ".join(f"{name}::int" for name in met)
+    parts = node.nodes if isinstance(node, And) and len(node.nodes) > 1 else (node,)
+    if saved is None and len(parts) == 1:
+        return Effect(customers(rule=node, now=now, ids=ids).count(), ())
+    scope = scope_for(node, now=now, ids=ids)
+    asked = {f"met_{place}": predicate(part, scope) for place, part in enumerate(parts)}
+    if saved is not None:
+        before = parse(saved) if isinstance(saved, Mapping) else saved
+        asked["was"] = predicate(before, scope_for(before, now=now, ids=ids))
+    counted = _answers(asked, len(parts), ids)
+    members, gone = 0, [0] * len(parts)
+    came = went = 0
+    for answers, number in counted:
+        met, was = answers[: len(parts)], answers[len(parts) :] == [True]
+        if all(met):
+            members += number
+            came += 0 if was else number
+            continue
+        went += number if was else 0
+        if met.count(False) == 1:
+            gone[met.index(False)] += number
+    taken_away = tuple(gone) if len(parts) > 1 else ()
+    return Effect(members, taken_away) if saved is None else Effect(members, taken_away, came, went)
+
+
+def _answers(asked: Mapping[str, Predicate], parts: int, ids: Sequence[int] | None) -> Iterator[tuple[list[bool], int]]:
+    """Each combination of answers with how many customers give it, unless too many parts are not met to matter."""
+    people = live_customers().order_by()
+    people = people if ids is None else people.filter(AnyOf("pk", ids))
+    flags = {name: Case(When(condition, then=True), default=False) for name, condition in asked.items()}
+    answers, params = people.annotate(**flags).values_list(*flags).query.sql_with_params()
+    columns = ", ".join(flags)
+    matters = " + ".join(f"{name}::int" for name in list(flags)[:parts]) + " >= %s"
+    matters += " OR was" if "was" in flags else ""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT count(*), {columns} FROM ({answers}) AS answers ({columns}) "  # noqa: S608 - compiled; values stay parameters
-            f"WHERE {how_many} >= %s GROUP BY {columns}",
-            [*params, len(met) - 1],
+            f"WHERE {matters} GROUP BY {columns}",
+            [*params, parts - 1],
         )
-        counted = {tuple(answer): number for number, *answer in cursor.fetchall()}
-    everything = tuple(True for _ in met)
-    lacking = (tuple(place != other for other in range(len(met))) for place in range(len(met)))
-    return Effect(counted.get(everything, 0), tuple(counted.get(answer, 0) for answer in lacking))
+        for number, *combination in cursor.fetchall():
+            yield combination, number

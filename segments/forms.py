@@ -13,14 +13,17 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from segments import builder, domain
 from segments.models import Segment
-from segments.rules import RuleError, dump
+from segments.rules import Problem, RuleError, dump
+from segments.tokens import Located
 
 MAX_LENGTH = 200_000
 
 
 class RuleWidget(forms.Widget):
-    """Rows of attribute, comparison and value over a hidden text of JSON; see static/js/builder.js."""
+    """Rows of attribute, comparison and value, or the rule as text, over a hidden field; see static/js/builder.js."""
 
+    segment: int | None = None
+    """The saved segment that changes are compared with."""
     template_name = "segments/_builder.html"
 
     class Media:
@@ -29,10 +32,11 @@ class RuleWidget(forms.Widget):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
+        query = {"segment": self.segment} if self.segment else None
         context["builder"] = {
             "catalogue": builder.catalogue_data(),
             "starters": [] if value else builder.starters(),
-            "preview_url": reverse("admin:segments_segment_preview"),
+            "preview_url": reverse("admin:segments_segment_preview", query=query),
             "values_url": reverse("admin:segments_segment_values"),
         }
         return context
@@ -55,27 +59,40 @@ class RuleField(forms.CharField):
         return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) and value else value or ""
 
     def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
-        if not text:
+        written = super().to_python(value)
+        if not written:
             return None
         try:
-            rule = json.loads(text) if len(text) <= MAX_LENGTH else None
-        except (ValueError, RecursionError):
-            rule = None
-        if rule is None:
-            raise forms.ValidationError(self.error_messages["unreadable"], code="unreadable")
-        try:
-            return dump(domain.checked(rule))
+            return dump(domain.checked(self._rule(written)))
         except RuleError as error:
             raise forms.ValidationError(
-                [forms.ValidationError(problem.message, code="rule") for problem in error.problems[:5]]
+                [forms.ValidationError(_told(problem), code="rule") for problem in error.problems[:5]]
             ) from error
+
+    def _rule(self, written: str) -> Any:
+        """JSON as the tree it is, anything else as the text form."""
+        if not written.startswith(("{", "[")):
+            return written
+        try:
+            rule = json.loads(written) if len(written) <= MAX_LENGTH else None
+        except (ValueError, RecursionError):
+            rule = None
+        if not isinstance(rule, dict):
+            raise forms.ValidationError(self.error_messages["unreadable"], code="unreadable")
+        return rule
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
             return bool(self.to_python(data) != initial)
         except forms.ValidationError:
             return True
+
+
+def _told(problem: Problem) -> str:
+    """The message; of a text of several lines with its line."""
+    if isinstance(problem, Located) and problem.line > 1:
+        return str(_("Line %(line)d: %(message)s") % {"line": problem.line, "message": problem.message})
+    return problem.message
 
 
 class SegmentForm(forms.ModelForm):
@@ -88,3 +105,7 @@ class SegmentForm(forms.ModelForm):
             "name": UnfoldAdminTextInputWidget(),
             "description": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["rule"].widget.segment = self.instance.pk

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import Count, Func, Q, QuerySet
+from django.core.cache import cache
+from django.db.models import Count, F, Func, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
 from crm.attributes import Attribute, Filter, lookup
-from crm.models import Category, Customer, CustomerCategory, Store
+from crm.models import Category, Customer, CustomerCategory, Product, Store
 from crm.products import look_up
 from crm.text import fold
+from segments import estimate
 from segments.compile import live_customers
 from segments.tree import Node, Path, Problem, conditions
 
 LIMIT = 30
+MOST = 20_000
+"""So many different values of a field are looked at."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,29 @@ def values_of(*, attribute: Attribute, text: str) -> list[Offer]:
     if not field:
         return []
     labels = attribute.values or {}
+    folded = text.casefold()
+    counted = [(value, number) for value, number in _occurring(field) if folded in value.casefold()]
+    return [Offer(value, str(labels.get(value, value)), number) for value, number in counted[:LIMIT]]
+
+
+def _occurring(field: str) -> list[tuple[str, int]]:
+    """The values of a field with how many customers have each, the most frequent first.
+
+    Of a large shop as of some minutes ago, since counting a million customers is nothing to do at each key that is hit.
+    """
+    known: list[tuple[str, int]] | None = cache.get(f"segments:values:{field}")
+    if known is not None:
+        return known
     people: QuerySet[Customer, Any] = live_customers().order_by()
     if isinstance(Customer._meta.get_field(field), ArrayField):
         people = people.annotate(offered=Func(field, function="unnest"))
-        counted = list(people.values_list("offered").annotate(how_many=Count("pk")).order_by("-how_many", "offered"))
-        counted = [(value, number) for value, number in counted if text.casefold() in value.casefold()]
     else:
-        found = people.exclude(Q((field, ""))).filter(Q((f"{field}__icontains", text)))
-        counted = list(found.values_list(field).annotate(how_many=Count("pk")).order_by("-how_many", field)[:LIMIT])
-    return [Offer(value, str(labels.get(value, value)), number) for value, number in counted[:LIMIT]]
+        people = people.annotate(offered=F(field)).filter(offered__gt="")
+    counted = people.values_list("offered").annotate(how_many=Count("pk")).order_by("-how_many", "offered")
+    found: list[tuple[str, int]] = list(counted[:MOST])
+    if estimate.population() > estimate.SMALL:
+        cache.set(f"segments:values:{field}", found, estimate.REMEMBERED_S)
+    return found
 
 
 def names_for(*, kind: Filter, text: str) -> list[Offer]:
@@ -54,6 +72,9 @@ def names_for(*, kind: Filter, text: str) -> list[Offer]:
             return _categories(text)
         case Filter.PRODUCT:
             return [Offer(product.sku, product.name) for product in look_up(text=text, limit=LIMIT).products]
+        case Filter.BRAND:
+            brands = Product.objects.filter(brand__icontains=text).exclude(brand="").order_by(Lower("brand"))
+            return [Offer(brand, brand) for brand in brands.values_list("brand", flat=True).distinct()[:LIMIT]]
         case Filter.STORE:
             stores = Store.objects.filter(Q(name__icontains=text) | Q(code__icontains=text)).order_by(Lower("name"))
             return [Offer(store.code, store.name) for store in stores[:LIMIT]]
@@ -92,7 +113,9 @@ def unseen(node: Node) -> list[Problem]:
 
 
 def _unseen(field: str, asked: list[tuple[Path, str]]) -> Iterator[Problem]:
-    known = _occurring(field)
+    known = {value for value, _number in _occurring(field)}
+    if len(known) >= MOST:
+        return  # too many to say what nobody has
     missing = [(path, word) for path, word in asked if word not in known]
     folded = {fold(value): value for value in known} if missing else {}
     for path, word in missing:
@@ -101,10 +124,3 @@ def _unseen(field: str, asked: list[tuple[Path, str]]) -> Iterator[Problem]:
         if near:
             message += " " + _("Did you mean “%(word)s”?") % {"word": folded[near[0]]}
         yield Problem(message, path, word[:60])
-
-
-def _occurring(field: str) -> set[str]:
-    people: QuerySet[Customer, Any] = live_customers().order_by()
-    if isinstance(Customer._meta.get_field(field), ArrayField):
-        return set(people.annotate(offered=Func(field, function="unnest")).values_list("offered", flat=True).distinct())
-    return set(people.values_list(field, flat=True).distinct())

@@ -39,10 +39,11 @@ __all__ = [
 VERSION = 1
 MAX_DEPTH = 20
 MAX_CONDITIONS = 200
-MAX_LIST = 200
+MAX_LIST = 1_000
 MAX_TEXT = 300
 MAX_COUNT = {"days": 36_500, "weeks": 5_200, "months": 1_200, "years": 100}
 _LAST = re.compile(r"([0-9]{1,6}) (day|week|month|year)s?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TIME = re.compile(r"((?:[01][0-9]|2[0-3]):[0-5][0-9]) ?- ?((?:[01][0-9]|2[0-3]):[0-5][0-9])", re.ASCII)
 _JOINS = ("and", "or")
@@ -92,7 +93,7 @@ def parse(rule: Any) -> Node:
     if not isinstance(rule, Mapping) or set(rule) != {"v", "rule"}:
         raise RuleError(Problem(_("There is no rule here.")))
     if rule["v"] != VERSION or isinstance(rule["v"], bool):
-        raise RuleError(Problem(_("This rule was written by another version of Regulars."), word=_short(rule["v"])))
+        raise RuleError(Problem(_("This rule was written by another version of Regulars."), word=short(rule["v"])))
     reader = _Reader()
     node = reader.node(rule["rule"], ())
     if reader.problems or node is None:
@@ -108,11 +109,11 @@ class _Reader:
         self.count = 0
 
     def wrong(self, path: Path, message: str, word: Any = "") -> None:
-        self.problems.append(Problem(message, path, _short(word) if word != "" else ""))
+        self.problems.append(Problem(message, path, short(word) if word != "" else ""))
 
     def node(self, raw: Any, path: Path) -> Node | None:
         if len(path) > MAX_DEPTH:
-            raise RuleError(Problem(_("The rule is nested more than %(limit)d deep.") % {"limit": MAX_DEPTH}, path[:1]))
+            raise RuleError(Problem(too_deep(), path[:1]))
         if not isinstance(raw, Mapping):
             self.wrong(path, _("A condition is missing here."))
         elif "attribute" in raw:
@@ -124,7 +125,7 @@ class _Reader:
             return None if inner is None else Not(inner)
         else:
             word = next(iter(raw), "")
-            self.wrong(path, _("“%(word)s” is neither a condition nor and, or, not.") % {"word": _short(word)}, word)
+            self.wrong(path, _("“%(word)s” is neither a condition nor and, or, not.") % {"word": short(word)}, word)
         return None
 
     def join(self, name: str, raw: Any, path: Path) -> Node | None:
@@ -132,7 +133,7 @@ class _Reader:
             self.wrong(path, _("This group has no conditions. Add one, or remove the group."))
             return None
         if len(raw) > MAX_CONDITIONS:
-            raise RuleError(Problem(_too_many(), path))
+            raise RuleError(Problem(too_many(), path))
         nodes = [self.node(child, (*path, place)) for place, child in enumerate(raw)]
         read = tuple(node for node in nodes if node is not None)
         return And(read) if name == "and" else Or(read)
@@ -140,9 +141,9 @@ class _Reader:
     def condition(self, raw: Mapping[str, Any], path: Path) -> Node | None:
         self.count += 1
         if self.count > MAX_CONDITIONS:
-            raise RuleError(Problem(_too_many(), path))
+            raise RuleError(Problem(too_many(), path))
         for extra in set(raw) - {"attribute", "operator", "value", "filters"}:
-            self.wrong(path, _("A condition has no “%(word)s”.") % {"word": _short(extra)}, extra)
+            self.wrong(path, _("A condition has no “%(word)s”.") % {"word": short(extra)}, extra)
         name = raw["attribute"]
         attribute = lookup(name) if isinstance(name, str) else None
         if attribute is None:
@@ -158,13 +159,37 @@ class _Reader:
             )
             self.wrong(path, message, operator)
             return None
+        before = len(self.problems)
+        filters = self.filters(raw.get("filters", {}), attribute, path)
+        value = None
         try:
-            filters = _filters(raw.get("filters", {}), attribute)
             value = _operand(raw.get("value"), attribute, operator)
         except _Wrong as wrong:
             self.wrong(path, wrong.message, wrong.word)
+        if len(self.problems) > before:
             return None
         return Condition(attribute=attribute.name, operator=operator, value=value, filters=filters)
+
+    def filters(self, raw: Any, attribute: Attribute, path: Path) -> dict[Filter, Any]:
+        """What narrows the condition, in the order of :class:`Filter`."""
+        if not isinstance(raw, Mapping):
+            self.wrong(path, _("The filters of “%(label)s” cannot be read.") % {"label": attribute.label})
+            return {}
+        needed = {} if attribute.argument is None else {str(attribute.argument): None}
+        read: dict[Filter, Any] = {}
+        for name, value in {**needed, **raw}.items():
+            try:
+                if name not in attribute.filters and name not in needed:
+                    kind = _("filter of “%(label)s”") % {"label": attribute.label}
+                    raise _Wrong(_unknown(kind, name, [*needed, *sorted(attribute.filters)]), name)
+                read[Filter(name)] = _filter_value(Filter(name), value, attribute)
+            except _Wrong as wrong:
+                self.wrong(path, wrong.message, wrong.word)
+        if Filter.LAST in read and (Filter.SINCE in read or Filter.UNTIL in read):
+            self.wrong(path, _("Give either “last” or dates, not both."), "last")
+        elif Filter.SINCE in read and Filter.UNTIL in read and read[Filter.SINCE] > read[Filter.UNTIL]:
+            self.wrong(path, _("“since” is later than “until”."), "since")
+        return dict(sorted(read.items(), key=lambda item: list(Filter).index(item[0])))
 
 
 class _Wrong(Exception):
@@ -173,11 +198,15 @@ class _Wrong(Exception):
         self.message, self.word = message, word
 
 
-def _too_many() -> str:
+def too_deep() -> str:
+    return _("The rule is nested more than %(limit)d deep.") % {"limit": MAX_DEPTH}
+
+
+def too_many() -> str:
     return _("A rule can have %(limit)d conditions at most.") % {"limit": MAX_CONDITIONS}
 
 
-def _short(word: Any) -> str:
+def short(word: Any) -> str:
     """What a message may repeat of somebody's input: one line, printable, not long."""
     text = (
         word if isinstance(word, str) else repr(word) if isinstance(word, int | float | bool) else type(word).__name__
@@ -187,28 +216,10 @@ def _short(word: Any) -> str:
 
 
 def _unknown(kind: str, word: Any, known: Iterable[str]) -> str:
-    message = _("There is no %(kind)s “%(word)s”.") % {"kind": kind, "word": _short(word)}
-    folded = unicodedata.normalize("NFKC", _short(word)).casefold()
+    message = _("There is no %(kind)s “%(word)s”.") % {"kind": kind, "word": short(word)}
+    folded = unicodedata.normalize("NFKC", short(word)).casefold()
     near = difflib.get_close_matches(folded, list(known), n=1, cutoff=0.6)
     return f"{message} {_('Did you mean “%(word)s”?') % {'word': near[0]}}" if near else message
-
-
-def _filters(raw: Any, attribute: Attribute) -> dict[Filter, Any]:
-    if not isinstance(raw, Mapping):
-        raise _Wrong(_("The filters of “%(label)s” cannot be read.") % {"label": attribute.label})
-    read: dict[Filter, Any] = {}
-    for name, value in raw.items():
-        if name not in attribute.filters and name != attribute.argument:
-            kind = _("filter of “%(label)s”") % {"label": attribute.label}
-            raise _Wrong(_unknown(kind, name, sorted(attribute.filters)), name)
-        read[Filter(name)] = _filter_value(Filter(name), value, attribute)
-    if attribute.argument is not None and attribute.argument not in read:
-        read[attribute.argument] = _filter_value(attribute.argument, None, attribute)
-    if Filter.LAST in read and (Filter.SINCE in read or Filter.UNTIL in read):
-        raise _Wrong(_("Give either “last” or dates, not both."), "last")
-    if Filter.SINCE in read and Filter.UNTIL in read and read[Filter.SINCE] > read[Filter.UNTIL]:
-        raise _Wrong(_("“since” is later than “until”."), "since")
-    return dict(sorted(read.items(), key=lambda item: list(Filter).index(item[0])))
 
 
 def _filter_value(name: Filter, raw: Any, attribute: Attribute) -> Any:
@@ -278,14 +289,14 @@ def _number(raw: Any, attribute: Attribute) -> Decimal:
     if raw in (None, ""):
         raise _Wrong(_("Give a number for “%(label)s”.") % {"label": attribute.label})
     try:
-        if isinstance(raw, bool) or not isinstance(raw, int | float | str) or len(str(raw)) > 30:
+        if isinstance(raw, bool) or not isinstance(raw, int | float | str) or not _NUMBER.fullmatch(str(raw).strip()):
             raise InvalidOperation
         number = Decimal(str(raw).strip())
         if not number.is_finite() or abs(number) >= Decimal(10) ** 15:
             raise InvalidOperation
         number = number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
     except (InvalidOperation, ValueError):
-        raise _Wrong(_("“%(word)s” is not a number.") % {"word": _short(raw)}, raw) from None
+        raise _Wrong(_("“%(word)s” is not a number.") % {"word": short(raw)}, raw) from None
     places = -int(number.as_tuple().exponent)
     if places > (2 if attribute.type == Type.MONEY else 0 if attribute.whole else 3):
         message = _("Money has two decimals at most.") if attribute.type == Type.MONEY else _("Give a whole number.")
@@ -309,16 +320,16 @@ def _date(raw: Any) -> date:
     except ValueError:
         if raw in (None, ""):
             raise _Wrong(_("Give a date.")) from None
-        raise _Wrong(_("“%(word)s” is not a date; write it as 2026-01-31.") % {"word": _short(raw)}, raw) from None
+        raise _Wrong(_("“%(word)s” is not a date; write it as 2026-01-31.") % {"word": short(raw)}, raw) from None
 
 
 def _last(raw: Any) -> Last:
     found = _LAST.fullmatch(raw) if isinstance(raw, str) else None
     if found is None:
-        raise _Wrong(_("“%(word)s” is not a stretch of time; write one like 90 days.") % {"word": _short(raw)}, raw)
+        raise _Wrong(_("“%(word)s” is not a stretch of time; write one like 90 days.") % {"word": short(raw)}, raw)
     count, unit = int(found[1]), f"{found[2]}s"
     if not 1 <= count <= MAX_COUNT[unit]:
-        raise _Wrong(_("“%(word)s” is too short or too long a time.") % {"word": _short(raw)}, raw)
+        raise _Wrong(_("“%(word)s” is too short or too long a time.") % {"word": short(raw)}, raw)
     return Last(count, unit)
 
 
@@ -338,7 +349,7 @@ def _time(raw: Any) -> str:
     if found is None or found[1] == found[2]:
         if raw in (None, ""):
             raise _Wrong(_("Give a time of day, like 17:00-20:00."))
-        raise _Wrong(_("“%(word)s” is not a time of day; write one like 17:00-20:00.") % {"word": _short(raw)}, raw)
+        raise _Wrong(_("“%(word)s” is not a time of day; write one like 17:00-20:00.") % {"word": short(raw)}, raw)
     return f"{found[1]}-{found[2]}"
 
 
@@ -354,13 +365,13 @@ def _text(raw: Any) -> str:
     if raw in (None, ""):
         raise _Wrong(_("Choose a value."))
     if not isinstance(raw, str):
-        raise _Wrong(_("“%(word)s” is not a text.") % {"word": _short(raw)}, raw)
+        raise _Wrong(_("“%(word)s” is not a text.") % {"word": short(raw)}, raw)
     if len(raw) > MAX_TEXT:
         raise _Wrong(_("A text can have %(limit)d characters at most.") % {"limit": MAX_TEXT}, raw)
     if "\x00" in raw or not raw.strip():
-        raise _Wrong(_("“%(word)s” cannot be a value.") % {"word": _short(raw)}, raw)
+        raise _Wrong(_("“%(word)s” cannot be a value.") % {"word": short(raw)}, raw)
     try:
         raw.encode()
     except UnicodeEncodeError:
-        raise _Wrong(_("“%(word)s” cannot be a value.") % {"word": _short(raw)}, raw) from None
+        raise _Wrong(_("“%(word)s” cannot be a value.") % {"word": short(raw)}, raw) from None
     return raw

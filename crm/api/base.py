@@ -39,7 +39,9 @@ class ModelPermissions(DjangoModelPermissions):
     def has_permission(self, request: Request, view: Any) -> bool:
         token = request.auth
         if isinstance(token, ApiToken) and not tokens.allows(
-            token=token, part=getattr(view, "scope", ""), writing=request.method not in SAFE_METHODS
+            token=token,
+            part=getattr(view, "scope", ""),
+            writing=request.method not in SAFE_METHODS and not getattr(view, "only_reads", False),
         ):
             return False
         return bool(super().has_permission(request, view))

@@ -1,9 +1,13 @@
-/* The rule builder: rows of attribute, comparison and value, in groups, over a hidden text of JSON.
+/* The rule builder: rows of attribute, comparison and value, in groups, or the rule as text; over a hidden field.
  *
- * The text is what the form sends, so the server checks it as it checks any other rule; nothing is decided here. What can be
- * asked comes from the catalogue in the page, values and numbers from the server.
+ * The field holds JSON, or the text while that is being written, and is what the form sends: the server checks it as it
+ * checks any other rule; nothing is decided here. What can be asked comes from the catalogue in the page, values and
+ * numbers from the server.
  */
 import { combobox, element } from "./combobox.js";
+import { Moves } from "./builder-moves.js";
+import { TextPane } from "./builder-text.js";
+import { condition, next, read, write } from "./builder-tree.js";
 
 const LISTS = ["in", "not in", "has any", "has all"];
 const BARE = ["known", "unknown"];
@@ -18,14 +22,75 @@ class Builder {
     this.words = catalogue.words;
     this.starters = starters;
     this.attributes = new Map(catalogue.groups.flatMap((group) => group.attributes).map((one) => [one.name, one]));
-    this.tree = read(this.text.value);
     this.asked = 0;
     this.timer = 0;
-    this.rows = new Map(); // path -> element
+    this.found = null; // the server's last answer, while it is about what is shown
     this.body = element("div", { class: "rb-body" });
     this.result = element("div", { class: "rb-result", "aria-live": "polite" });
-    root.append(...(starters.length && !this.tree.nodes.length ? [this.offerStarters()] : []), this.body, this.result);
+    this.moves = new Moves({ root: () => this.tree, body: this.body, words: this.words, moved: (node, changed, focus) => this.redraw(node, changed, focus) });
+    this.pane = new TextPane({ words: this.words, changed: () => this.changed() });
+    const stored = this.text.value;
+    this.inText = Boolean(stored.trim()) && !stored.trim().startsWith("{"); // a text that could not be saved comes back as it was
+    this.tree = read(this.inText ? "" : stored);
+    this.head = this.switches();
+    root.append(...(starters.length && !stored ? [this.offerStarters()] : []), this.head, this.body, this.pane.box, this.moves.said, this.result);
+    if (this.inText) this.pane.value = stored;
     this.draw();
+    this.showMode();
+  }
+
+  /* -- rows or text ----------------------------------------------------------------------------------------------- */
+
+  switches() {
+    const box = element("div", { class: "rb-switch", role: "group", "aria-label": this.words.view });
+    for (const [mode, icon] of [["rows", "view_agenda"], ["text", "notes"]]) {
+      const one = button(this.words[`as_${mode}`], icon, () => (mode === "text" ? this.toText() : this.toRows()));
+      one.dataset.mode = mode;
+      box.append(one);
+    }
+    this.hint = element("span", { class: "rb-note", role: "status" });
+    box.append(this.hint);
+    return box;
+  }
+
+  showMode() {
+    for (const one of this.head.querySelectorAll("[data-mode]")) one.setAttribute("aria-pressed", String((one.dataset.mode === "text") === this.inText));
+    this.body.hidden = this.inText;
+    this.pane.box.hidden = !this.inText;
+    this.hint.textContent = "";
+  }
+
+  async toText() {
+    if (this.inText) return;
+    if (this.tree.nodes.length) {
+      if (!this.found) await this.preview();
+      if (!this.found || this.found.problems.length) {
+        this.hint.textContent = this.words.complete_first;
+        return;
+      }
+      this.pane.value = this.found.text;
+    } else this.pane.value = "";
+    this.before = this.pane.value;
+    this.inText = true;
+    this.showMode();
+    this.pane.field.focus();
+    if (this.found) this.pane.show([], this.found.warnings);
+  }
+
+  async toRows() {
+    if (!this.inText) return;
+    if (this.pane.value !== this.before) {
+      if (!this.found && this.pane.value.trim()) await this.preview();
+      if (this.pane.value.trim() && (!this.found || this.found.problems.length)) {
+        this.hint.textContent = this.words.mend_first;
+        return;
+      }
+      this.tree = read(this.pane.value.trim() ? JSON.stringify(this.found.rule) : "");
+    }
+    this.inText = false;
+    this.showMode();
+    this.draw();
+    this.head.querySelector("[data-mode=rows]").focus();
   }
 
   /* -- drawing ---------------------------------------------------------------------------------------------------- */
@@ -36,6 +101,17 @@ class Builder {
     if (focus) this.body.querySelector(`[data-node="${focus.id}"] select, [data-node="${focus.id}"] input`)?.focus();
   }
 
+  /* After a move, or to show where something can go; whoever moved it keeps the focus on it. */
+  redraw(node, changed, focus) {
+    const found = this.found;
+    this.body.replaceChildren(this.group(this.tree, null));
+    if (changed || !found) this.changed();
+    else this.show(found);
+    const box = this.body.querySelector(`[data-node="${node.id}"]`);
+    const wanted = focus && box.querySelector(`:scope > .rb-moves > ${focus}:not([disabled])`);
+    (wanted || box.querySelector(":scope > * > .rb-handle")).focus();
+  }
+
   offerStarters() {
     const box = element("div", { class: "rb-starters", role: "group", "aria-label": this.words.for_example });
     for (const one of this.starters) {
@@ -44,8 +120,10 @@ class Builder {
         element("strong", {}, one.name), element("span", {}, one.text));
       card.addEventListener("click", () => {
         this.tree = read(JSON.stringify({ v: 1, rule: one.rule }));
+        this.inText = false;
         const name = document.querySelector("#segment_form input[name='name']"); // a persona has a name of its own
         if (name && (!name.value || this.starters.some((other) => other.name === name.value))) name.value = one.name;
+        this.showMode();
         this.draw();
       });
       box.append(card);
@@ -62,14 +140,14 @@ class Builder {
     });
     const box = element("fieldset", { class: "rb-group", "data-node": node.id, "data-mode": node.mode });
     const head = element("div", { class: "rb-group-head" });
-    head.append(...(parent ? [] : [element("span", {}, this.words.customers_with)]), mode);
+    head.append(parent ? this.moves.handle(node) : element("span", {}, this.words.customers_with), mode);
     if (parent) head.append(this.removeButton(node, parent, this.words.remove_group));
     head.append(element("span", { class: "rb-away" }));
     const rows = element("div", { class: "rb-rows" });
     for (const child of node.nodes) rows.append(child.nodes ? this.group(child, node) : this.condition(child, node));
     const add = button(this.words.add_condition, "add", () => this.add(node, condition()));
     const addGroup = button(this.words.add_group, "add_box", () => this.add(node, { id: next(), mode: node.mode === "and" ? "or" : "and", nodes: [condition()] }));
-    box.append(head, element("p", { class: "rb-problem", hidden: true }), rows, element("div", { class: "rb-adds" }, add, addGroup));
+    box.append(head, ...(parent ? this.moves.buttons(node) : []), element("p", { class: "rb-problem", hidden: true }), rows, element("div", { class: "rb-adds" }, add, addGroup));
     return box;
   }
 
@@ -101,7 +179,7 @@ class Builder {
     what.value = node.attribute;
     what.addEventListener("change", () => {
       const chosen = this.attributes.get(what.value);
-      Object.assign(node, { attribute: what.value, operator: chosen ? chosen.operators[0] : "", value: chosen?.type === "flag" ? true : undefined, filters: {} });
+      Object.assign(node, { attribute: what.value, operator: chosen ? chosen.operators[0] : "", value: chosen?.type === "flag" ? true : undefined, filters: chosen?.argument ? { [chosen.argument]: "" } : {} });
       ask(chosen);
       this.changed();
     });
@@ -112,13 +190,14 @@ class Builder {
       rest.replaceChildren(...(chosen ? [...this.filters(node, chosen), ...this.comparison(node, chosen)] : []));
     };
     ask(known);
-    const line = element("div", { class: "rb-line" }, what, rest);
+    const line = element("div", { class: "rb-line" }, this.moves.handle(node), what, rest);
     line.append(element("span", { class: "rb-away" }), this.removeButton(node, parent, this.words.remove));
-    row.append(line, element("p", { class: "rb-problem", id: `rb-problem-${node.id}`, hidden: true }));
+    row.append(line, ...this.moves.buttons(node), element("p", { class: "rb-problem", id: `rb-problem-${node.id}`, hidden: true }));
     return row;
   }
 
   comparison(node, known) {
+    if (known.type === "member") return [this.member(node, known)];
     if (known.type === "flag") {
       const yes = select([{ value: "yes", label: this.words.yes }, { value: "no", label: this.words.no }], node.value === false ? "no" : "yes", this.words.value);
       yes.addEventListener("change", () => this.set(node, yes.value === "yes"));
@@ -136,6 +215,14 @@ class Builder {
     });
     const operand = element("span", { class: "rb-part" }, ...this.value(node, known));
     return [how, operand];
+  }
+
+  /* What goes by its name, such as a segment: only what there is can be chosen. */
+  member(node, known) {
+    return combobox({
+      label: known.label, values: node.value ? [node.value] : [], multiple: false, free: false, words: this.words,
+      find: (text) => this.fetchValues({ attribute: known.name, text }), changed: (values) => this.set(node, values[0] ?? ""),
+    });
   }
 
   value(node, known) {
@@ -159,7 +246,7 @@ class Builder {
       const numbers = known.type === "number";
       return [combobox({
         label: this.words.value, values: [node.value ?? []].flat().map(String), multiple: many, free: true, words: this.words,
-        find: (text) => this.fetchValues({ attribute: known.name, text }),
+        find: (text) => this.fetchValues({ attribute: known.name, text, ...(known.argument ? { argument: node.filters[known.argument] ?? "" } : {}) }),
         changed: (values) => this.set(node, many ? (numbers ? values.map(number) : values) : values[0] ?? ""),
       })];
     }
@@ -193,7 +280,9 @@ class Builder {
   /* -- what narrows a measure ------------------------------------------------------------------------------------- */
 
   filters(node, known) {
-    const shown = known.filters.filter((name) => name in node.filters).map((name) => this.filter(node, name));
+    if (known.argument && !(known.argument in node.filters)) node.filters[known.argument] = "";
+    const order = known.argument ? [known.argument, ...known.filters.filter((name) => name !== known.argument)] : known.filters;
+    const shown = order.filter((name) => name in node.filters).map((name) => this.filter(node, name, known));
     const taken = "last" in node.filters ? ["since", "until"] : "since" in node.filters || "until" in node.filters ? ["last"] : [];
     const free = known.filters.filter((name) => !(name in node.filters) && !taken.includes(name));
     if (!free.length) return shown;
@@ -202,15 +291,16 @@ class Builder {
     more.addEventListener("change", () => {
       if (!more.value) return;
       const name = more.value;
-      node.filters[name] = { last: "90 days", channel: "till" }[name] ?? "";
+      node.filters[name] = { last: "90 days", channel: "till", time: "17:00-20:00", weekday: [] }[name] ?? "";
       this.draw();
       this.body.querySelector(`[data-node="${node.id}"] [data-filter="${name}"] input, [data-node="${node.id}"] [data-filter="${name}"] select`)?.focus();
     });
     return [...shown, more];
   }
 
-  filter(node, name) {
+  filter(node, name, known) {
     const label = this.catalogue.filters[name];
+    const given = known.argument === name; // it belongs to the question, and cannot be taken away
     const box = element("span", { class: "rb-filter", "data-filter": name }, element("span", {}, label));
     const set = (value) => {
       node.filters[name] = value;
@@ -225,12 +315,19 @@ class Builder {
       const one = select(this.catalogue.channels, node.filters.channel, label);
       one.addEventListener("change", () => set(one.value));
       box.append(one);
-    } else {
+    } else if (name === "event") {
+      const one = select([{ value: "", label: "…" }, ...known.events], node.filters.event, label);
+      one.addEventListener("change", () => set(one.value));
+      box.append(one);
+    } else if (name === "weekday") box.append(this.days(node, set));
+    else if (name === "time") box.append(...this.hours(node.filters.time, set));
+    else {
       box.append(combobox({
         label, values: node.filters[name] ? [node.filters[name]] : [], multiple: false, free: false, words: this.words,
         find: (text) => this.fetchValues({ filter: name, text }), changed: (values) => set(values[0] ?? ""),
       }));
     }
+    if (given) return box;
     const remove = button(`${this.words.remove}: ${label}`, "close", () => {
       delete node.filters[name];
       this.draw(node);
@@ -238,6 +335,23 @@ class Builder {
     remove.classList.add("rb-remove");
     box.append(remove);
     return box;
+  }
+
+  days(node, set) {
+    const box = element("span", { class: "rb-days", role: "group", "aria-label": this.catalogue.filters.weekday });
+    for (const day of this.catalogue.weekdays) {
+      const tick = element("input", { type: "checkbox", value: day.value, checked: [node.filters.weekday].flat().includes(day.value) });
+      tick.addEventListener("change", () => set([...box.querySelectorAll("input:checked")].map((one) => one.value)));
+      box.append(element("label", { title: day.label }, tick, element("span", {}, day.short)));
+    }
+    return box;
+  }
+
+  hours(value, set) {
+    const ends = (value || "-").split("-").map((end) => element("input", { type: "time", class: "rb-input", "aria-label": this.catalogue.filters.time, value: end }));
+    const both = () => set(ends.every((end) => end.value) ? ends.map((end) => end.value).join("-") : "");
+    for (const end of ends) end.addEventListener("input", both);
+    return [ends[0], element("span", {}, "–"), ends[1]];
   }
 
   span(value, set) {
@@ -259,8 +373,10 @@ class Builder {
 
   changed() {
     this.paths = new Map();
-    const empty = !this.tree.nodes.length;
-    this.text.value = empty ? "" : JSON.stringify({ v: 1, rule: write(this.tree, [], this.paths) });
+    this.found = null;
+    const empty = this.inText ? !this.pane.value.trim() : !this.tree.nodes.length;
+    if (this.inText) this.text.value = this.pane.value;
+    else this.text.value = empty ? "" : JSON.stringify({ v: 1, rule: write(this.tree, [], this.paths) });
     window.clearTimeout(this.timer);
     this.asked += 1;
     if (empty) this.result.replaceChildren(element("p", { class: "rb-note" }, this.words.empty));
@@ -274,12 +390,13 @@ class Builder {
   }
 
   async preview() {
+    window.clearTimeout(this.timer);
     const mine = this.asked;
     this.result.setAttribute("aria-busy", "true");
     let found = null;
     try {
       const answer = await window.fetch(this.root.dataset.previewUrl, {
-        method: "POST", body: this.text.value,
+        method: "POST", body: this.inText ? JSON.stringify(this.text.value) : this.text.value,
         headers: { "Content-Type": "application/json", "X-CSRFToken": this.root.closest("form").elements.csrfmiddlewaretoken.value },
       });
       if (answer.ok) found = await answer.json();
@@ -293,6 +410,20 @@ class Builder {
   }
 
   show(found) {
+    this.found = found;
+    const elsewhere = this.inText ? this.showInText(found) : this.showInRows(found);
+    if (found.problems.length) {
+      this.result.replaceChildren(...(elsewhere.length ? elsewhere.map((message) => element("p", { class: "rb-problem" }, message))
+        : [element("p", { class: "rb-note" }, this.inText ? this.words.mend : this.words.unfinished)]));
+      return;
+    }
+    this.result.replaceChildren(...this.numbers(found), element("p", { class: "rb-sentence" }, found.sentence),
+      ...(found.sample.length ? [element("p", { class: "rb-sample" }, `${this.words.for_example}: `,
+        found.sample.map((one) => (one.city ? `${one.name} (${one.city})` : one.name)).join(", "))] : []));
+  }
+
+  /* Marks the rows that are wrong; gives back what belongs to none of them. */
+  showInRows(found) {
     const nodes = [...this.body.querySelectorAll("[data-node]")];
     const warnings = found.warnings ?? [];
     for (const box of nodes) {
@@ -306,70 +437,42 @@ class Builder {
       box.classList.toggle("rb-todo", mine.length > 0 && !wrong); // not wrong: not yet said, or only doubtful
       box.querySelector(":scope > .rb-line > .rb-away, :scope > .rb-group-head > .rb-away").textContent = "";
     }
-    if (found.problems.length) {
-      const elsewhere = found.problems.filter((one) => !this.paths.has(one.path.join("."))).map((one) => one.message);
-      this.result.replaceChildren(...(elsewhere.length ? elsewhere.map((message) => element("p", { class: "rb-problem" }, message))
-        : [element("p", { class: "rb-note" }, this.words.unfinished)]));
-      return;
-    }
-    found.taken_away.forEach((number, place) => {
+    (found.taken_away ?? []).forEach((figure, place) => {
       const box = nodes.find((one) => one.dataset.node === this.paths.get(String(place)));
-      box.querySelector(".rb-away").textContent = this.words.takes_away.replace("%s", written(number));
+      box.querySelector(".rb-away").textContent = this.words.takes_away.replace("%s", this.about(figure));
     });
-    this.result.replaceChildren(
-      element("p", { class: "rb-number-line" }, element("strong", { "data-test": "count" }, written(found.members)), " ",
-        this.words.members.replace("%s", written(found.customers))),
-      element("p", { class: "rb-sentence" }, found.sentence),
-      ...(found.sample.length ? [element("p", { class: "rb-sample" }, `${this.words.for_example}: `,
-        found.sample.map((one) => (one.city ? `${one.name} (${one.city})` : one.name)).join(", "))] : []),
-    );
+    return found.problems.filter((one) => !this.paths.has(one.path.join("."))).map((one) => one.message);
+  }
+
+  showInText(found) {
+    this.pane.show(found.problems, found.warnings ?? []);
+    return found.problems.filter((one) => !one.line).map((one) => one.message);
+  }
+
+  /* A number, or about which it is. */
+  about(figure) {
+    if (figure.low === figure.high) return written(figure.value);
+    return figure.value ? this.words.about.replace("%s", written(figure.value)) : this.words.fewer.replace("%s", written(figure.high));
+  }
+
+  numbers(found) {
+    const { members, change } = found;
+    const lines = [element("p", { class: "rb-number-line" }, element("strong", { "data-test": "count" }, this.about(members)), " ",
+      this.words.members.replace("%s", written(found.customers)))];
+    if (change) {
+      const text = this.words.change.replace("%(came)s", `+${this.about(change.came)}`).replace("%(went)s", `−${this.about(change.went)}`);
+      lines[0].append(" ", element("span", { class: "rb-change", "data-test": "change" }, text));
+    }
+    if (members.low !== members.high) {
+      lines.push(element("p", { class: "rb-note", "data-test": "estimate" }, this.words.estimated.replace("%(low)s", written(members.low))
+        .replace("%(high)s", written(members.high)).replace("%(sample)s", written(found.looked_at))));
+    }
+    return lines;
   }
 }
 
-/* -- the tree: groups {id, mode: and|or|none, nodes} and conditions {id, attribute, operator, value, filters} ---------- */
-
-let last = 0;
-const next = () => String((last += 1));
 const written = (amount) => amount.toLocaleString(document.documentElement.lang || undefined);
-const condition = () => ({ id: next(), attribute: "", operator: "", value: undefined, filters: {} });
 const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? text : Number.isInteger(Number(text)) ? Number(text) : text);
-
-function read(text) {
-  let rule = null;
-  try {
-    rule = JSON.parse(text).rule;
-  } catch {
-    // nothing yet
-  }
-  const node = rule ? readNode(rule) : null;
-  if (!node) return { id: next(), mode: "and", nodes: [] };
-  return node.nodes ? node : { id: next(), mode: "and", nodes: [node] };
-}
-
-function readNode(raw) {
-  if (raw.and || raw.or) return { id: next(), mode: raw.and ? "and" : "or", nodes: (raw.and || raw.or).map(readNode) };
-  if (raw.not) {
-    const inner = readNode(raw.not);
-    if (inner.mode === "or") return { ...inner, mode: "none" };
-    return { id: next(), mode: "none", nodes: [inner] };
-  }
-  return { id: next(), attribute: raw.attribute ?? "", operator: raw.operator ?? "", value: raw.value, filters: { ...raw.filters } };
-}
-
-/* The JSON of a node; notes which path the server will know it by. */
-function write(node, path, paths) {
-  paths.set(path.join("."), node.id);
-  if (!node.nodes) {
-    const written = { attribute: node.attribute, operator: node.operator };
-    if (Object.keys(node.filters).length) written.filters = node.filters;
-    if (node.value !== undefined) written.value = node.value;
-    return written;
-  }
-  const inside = node.mode === "none" ? [...path, 0] : path;
-  if (node.mode === "none") paths.set(inside.join("."), node.id);
-  const nodes = node.nodes.map((child, place) => write(child, [...inside, place], paths));
-  return node.mode === "and" ? { and: nodes } : node.mode === "or" ? { or: nodes } : { not: { or: nodes } };
-}
 
 /* -- small parts -------------------------------------------------------------------------------------------------- */
 

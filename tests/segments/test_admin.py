@@ -38,6 +38,11 @@ def preview(client: Client, rule: Any) -> Any:
     return client.post(reverse("admin:segments_segment_preview"), json.dumps(rule), content_type="application/json")
 
 
+def counted(number: int) -> dict[str, int]:
+    """A figure that is exact."""
+    return {"value": number, "low": number, "high": number}
+
+
 def values(client: Client, **asked: str) -> Any:
     return client.get(reverse("admin:segments_segment_values"), asked).json()["values"]
 
@@ -82,11 +87,16 @@ def test_preview_counts_explains_and_shows_some(marketing: Client) -> None:
         a_customer(first_name="Ilze", city=city, gender=gender)
     found = preview(marketing, a_rule({"and": [ask("city", "=", "Riga"), ask("gender", "=", "male")]})).json()
     rigan = Customer.objects.get(city="Riga", gender="male")
+    rule = a_rule({"and": [ask("city", "=", "Riga"), ask("gender", "=", "male")]})
     assert found == {
-        "members": 1,
+        "members": counted(1),
         "customers": 4,
-        "taken_away": [1, 2],
+        "looked_at": None,
+        "taken_away": [counted(1), counted(2)],
+        "change": None,
         "sentence": "City is “Riga” and gender is “male”",
+        "text": 'city = "Riga" and gender = "male"',
+        "rule": rule,
         "sample": [{"id": rigan.pk, "name": "Ilze", "city": "Riga"}],
         "problems": [],
         "warnings": [],
@@ -97,7 +107,7 @@ def test_value_that_nobody_has_is_a_warning_that_says_what_may_be_meant(marketin
     a_customer(city="Rīga", interests=["skiing"])
     rule = {"or": [ask("city", "in", ["Rīga", "Riga"]), ask("interests", "has", "golf"), ask("city", "contains", "x")]}
     found = preview(marketing, a_rule(rule)).json()
-    assert (found["members"], found["problems"]) == (1, [])
+    assert (found["members"], found["problems"]) == (counted(1), [])
     assert [(one["path"], one["message"]) for one in found["warnings"]] == [
         ([0], "Nobody has “Riga”. Did you mean “Rīga”?"),
         ([1], "Nobody has “golf”."),
@@ -145,7 +155,7 @@ def test_values_are_offered_with_their_counts(marketing: Client) -> None:
 def test_what_is_no_question_is_refused(marketing: Client) -> None:
     link = reverse("admin:segments_segment_preview")
     assert marketing.get(link).status_code == 400
-    for body in ("{", "[" * 100_000, "x" * 300_000):
+    for body in ("{", "[" * 100_000, "x" * 300_000, ""):
         assert marketing.post(link, body, content_type="application/json").status_code == 400
     assert marketing.get(reverse("admin:segments_segment_values"), {"attribute": "no"}).status_code == 400
 
@@ -224,3 +234,52 @@ def test_page_of_a_segment_says_how_to_reach_its_members_and_what_sets_them_apar
     assert [(like.name, like.members, like.index) for like in page.context["likes"]] == [("Milk", 12, 250)]
     assert next((one.channel, one.allowed, one.preferred) for one in page.context["reach"]) == ("sms", 0, 5)
     assert Membership.objects.count() == 12
+
+
+def test_preview_reads_text_and_says_where_it_is_wrong(marketing: Client) -> None:
+    a_customer(city="Riga")
+    found = preview(marketing, 'city = "Riga"\nor city = Tartuu').json()
+    assert (found["members"], found["rule"]) == (
+        counted(1),
+        a_rule({"or": [ask("city", "=", "Riga"), ask("city", "=", "Tartuu")]}),
+    )
+    assert found["warnings"] == [
+        {
+            "message": "Nobody has “Tartuu”.",
+            "word": "Tartuu",
+            "path": [1],
+            "line": 2,
+            "column": 11,
+            "length": 6,
+            "offset": 24,
+        }
+    ]
+    (problem,) = preview(marketing, 'city = "Riga" and bought(category: "Milk")').json()["problems"]
+    assert (problem["message"], problem["column"], problem["length"]) == ("There is no category “Milk”.", 36, 6)
+
+
+def test_preview_tells_the_change_against_the_saved_rule(marketing: Client) -> None:
+    for city, age in (("Riga", 1), ("Riga", 0), ("Tartu", 1), ("Tartu", 1), ("Ogre", 0)):
+        a_customer(city=city, household_size=age)
+    segment = domain.create_segment(name="Rigans", rule=RIGANS, by=None)
+    address = reverse("admin:segments_segment_preview", query={"segment": segment.pk})
+
+    def change(rule: Any) -> Any:
+        return marketing.post(address, json.dumps(rule), content_type="application/json").json()["change"]
+
+    assert change("household_size = 1") == {"came": counted(2), "went": counted(1)}
+    assert change("city = Riga and household_size = 1") == {"came": counted(0), "went": counted(1)}
+    assert change(RIGANS) is None
+    assert preview(marketing, RIGANS).json()["change"] is None
+    Segment.objects.update(rule=a_rule(ask("bought", "is", True, category="Gone")))
+    assert change("household_size = 1") is None
+
+
+def test_segment_is_saved_from_text_and_mistakes_name_their_line(marketing: Client) -> None:
+    link = reverse("admin:segments_segment_add")
+    page = marketing.post(link, fields(rule="age > 3 and\nagee = 3")).content.decode()
+    assert "Line 2: There is no attribute “agee”. Did you mean “age”?" in page
+    assert "age &gt; 3 and" in page
+    marketing.post(link, fields(rule="city in (Riga)\nor not bought"))
+    rule = a_rule({"or": [ask("city", "in", ["Riga"]), {"not": ask("bought", "is", True)}]})
+    assert Segment.objects.get().rule == rule

@@ -1,0 +1,91 @@
+"""Rules from the command line: the number, the members, the clock, and mistakes under the word."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from crm import profiles
+from segments.commands import under_the_word
+from segments.tokens import Places
+from tests.crm import make
+from tests.crm.make import a_customer, a_product, a_receipt
+from tests.segments.worlds import TODAY
+
+pytestmark = pytest.mark.django_db
+
+
+def run(command: str, rule: str, **options: str) -> str:
+    call_command(command, rule, **options, stdout=(out := StringIO()))
+    return out.getvalue()
+
+
+def refused(rule: str, **options: str) -> str:
+    with pytest.raises(CommandError) as caught:
+        run("segment_count", rule, **options)
+    assert caught.value.returncode == 2
+    return str(caught.value)
+
+
+def test_count_prints_the_number_and_nothing_else() -> None:
+    for city in ("Riga", "Riga", "Tartu"):
+        a_customer(city=city)
+    assert run("segment_count", 'city = "Riga"') == "2\n"
+    assert run("segment_count", 'city = "Ogre"') == "0\n"
+
+
+def test_members_are_printed_in_order_one_a_line() -> None:
+    for number in ("C3", "A1", "B2"):
+        make.customer(number=number, city="Riga")
+    make.customer(number="D4", city="Tartu")
+    assert run("segment_members", "city in (Riga)") == "A1\nB2\nC3\n"
+    assert run("segment_members", "city = Ogre") == ""
+
+
+def test_as_of_is_the_clock_of_ages_and_windows() -> None:
+    buyer = a_customer(birth_date=TODAY.replace(year=2000) + timedelta(days=30))
+    a_receipt(buyer, [(a_product("milk"), "1", 100)], sold_on=TODAY)
+    profiles.recount()
+    later = TODAY + timedelta(days=30)
+    for rule, now, then in (("bought(last: 30 days)", "1\n", "0\n"), ("age >= 27", "0\n", "1\n")):
+        assert run("segment_count", rule, as_of=TODAY.isoformat()) == now
+        assert run("segment_count", rule, as_of=later.isoformat()) == then
+
+
+def test_day_before_the_newest_receipt_is_refused_with_the_reason() -> None:
+    a_receipt(a_customer(), [(a_product("milk"), "1", 100)], sold_on=TODAY)
+    assert refused("bought", as_of=(TODAY - timedelta(days=1)).isoformat()) == (
+        "The newest receipt is of 2027-03-01, and what is counted includes it: ask for that day or a later one."
+    )
+    assert refused("bought", as_of="9999-12-31") == "There is no such day."
+    assert refused("bought", as_of="soon") == "'soon' is not a date; write it as 2026-01-31."
+    with pytest.raises(CommandError, match="'soon' is not a date; write it as 2026-01-31"):
+        call_command("segment_count", "bought", "--as-of", "soon")
+
+
+def test_mistakes_are_shown_under_their_words() -> None:
+    make.category("Food > Milk")
+    make.category("Toys > Milk")
+    assert refused('age > 3\nand bought(catgory: "Milk")\nand agee = 3') == (
+        "The rule cannot be used.\n"
+        '  and bought(catgory: "Milk")\n'
+        "             ^^^^^^^ 2:12: There is no filter of “purchase” “catgory”. Did you mean “category”?\n"
+        "  and agee = 3\n"
+        "      ^^^^ 3:5: There is no attribute “agee”. Did you mean “age”?"
+    )
+    assert refused('bought(category: "Milk")') == (
+        "The rule cannot be used.\n"
+        '  bought(category: "Milk")\n'
+        "                   ^^^^^^ “Milk” could be more than one category. "
+        "Choose one of: “Food > Milk”, “Toys > Milk”."
+    )
+    assert "There is no store “x”." in refused('bought(store: "x")')
+
+
+def test_long_and_wide_lines_are_cut_around_the_word() -> None:
+    line = "x" * 500 + "日本" + "y" * 500
+    shown = under_the_word(line, Places(line).problem("Here.", 500, 502))
+    text, carets = shown.split("\n")
+    assert len(text) <= 102
+    assert carets == "  " + " " * 50 + "^^^^ Here."
