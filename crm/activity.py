@@ -48,7 +48,7 @@ def record_visits(*, visits: Sequence[Visit], now: datetime) -> int:
             [
                 WebVisit(
                     client_key=visit.key,
-                    customer_id=visit.customer and live[visit.customer.pk],
+                    customer_id=None if visit.customer is None else live[visit.customer.pk],
                     visitor=visit.visitor,
                     path=visit.path,
                     referrer=visit.referrer,
