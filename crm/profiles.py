@@ -116,8 +116,7 @@ _LEDGERS = """
 """
 
 _COUNTED_PROFILES = f"""
-    SELECT customer.id AS customer_id,
-           coalesce(total.receipts, 0) AS receipts, coalesce(total.returns, 0) AS returns,
+    SELECT customer.id AS customer_id, coalesce(total.receipts, 0) AS receipts, coalesce(total.returns, 0) AS returns,
            coalesce(total.units, 0) AS units, coalesce(total.spend_minor, 0) AS spend_minor,
            coalesce(total.discount_minor, 0) AS discount_minor, total.first_sold_on, total.last_sold_on,
            coalesce(ledger.points, 0) AS points,
@@ -228,20 +227,19 @@ def _apply(chosen: str, params: dict[str, list[int]], leaves: str, along: Sequen
 
 def lock_selected(*, query: str) -> None:
     """Like :func:`lock_profiles`, for the customers whose ids this SQL query gives."""
-    with connection.cursor() as cursor:
-        _lock(cursor, query)
+    _lock(connection.cursor(), query)
 
 
 def recount_ledgers(*, customers: Sequence[int] | str) -> None:
     """Rebuild points and consents, which the ledgers alone decide, of these customers (or of a SQL query of ids)."""
     scope, params = _scope(customers)
     columns = ("points", "consent_email", "consent_sms", "consent_phone", "consent_post")
+    assign = ", ".join(f"{column} = counted.{column}" for column in columns)
     with transaction.atomic(), connection.cursor() as cursor:
         _lock(cursor, customers)
         cursor.execute(
             f"""
-            UPDATE crm_customerprofile AS profile
-               SET {", ".join(f"{column} = counted.{column}" for column in columns)}
+            UPDATE crm_customerprofile AS profile SET {assign}
               FROM ({_LEDGERS.format(**scope)}) AS counted
              WHERE profile.customer_id = counted.customer_id
             """,
@@ -254,7 +252,8 @@ def recount(*, customer_ids: Sequence[int] | None = None) -> None:
     if customer_ids is not None and not customer_ids:
         return
     scope, params = _scope(customer_ids)
-    profiles = _COUNTED_PROFILES.format(**scope)
+    columns, counted = ", ".join(CATEGORY_COLUMNS), _columns("counted", CATEGORY_COLUMNS)
+    known = f"crm_customercategory AS known WHERE {scope['known']}"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '128MB'")
         _lock(cursor, customer_ids)
@@ -262,7 +261,7 @@ def recount(*, customer_ids: Sequence[int] | None = None) -> None:
             f"""
             UPDATE crm_customerprofile AS profile
                SET {", ".join(f"{column} = counted.{column}" for column in PROFILE_COLUMNS)}
-              FROM ({profiles}) AS counted
+              FROM ({_COUNTED_PROFILES.format(**scope)}) AS counted
              WHERE profile.customer_id = counted.customer_id
                AND ({_columns("profile", PROFILE_COLUMNS)}) IS DISTINCT FROM ({_columns("counted", PROFILE_COLUMNS)})
             """,
@@ -270,17 +269,19 @@ def recount(*, customer_ids: Sequence[int] | None = None) -> None:
         )
         cursor.execute(
             f"""
-            WITH counted AS MATERIALIZED ({_CATEGORIES.format(**scope)}), gone AS (
-                DELETE FROM crm_customercategory AS known
-                 WHERE {scope["known"]}
-                   AND NOT EXISTS (SELECT FROM counted WHERE counted.customer_id = known.customer_id
-                                                         AND counted.category_id = known.category_id)
+            WITH differs AS MATERIALIZED (
+                SELECT customer_id, category_id, counted.receipts IS NULL AS gone, {counted}
+                  FROM ({_CATEGORIES.format(**scope)}) AS counted
+                  FULL JOIN (SELECT * FROM {known}) AS known USING (customer_id, category_id)
+                 WHERE ({_columns("known", CATEGORY_COLUMNS)}) IS DISTINCT FROM ({counted})
+            ), gone AS (
+                DELETE FROM crm_customercategory AS known USING differs AS old
+                 WHERE gone AND (known.customer_id, known.category_id) = (old.customer_id, old.category_id)
             )
-            INSERT INTO crm_customercategory AS known (customer_id, category_id, {", ".join(CATEGORY_COLUMNS)})
-            SELECT customer_id, category_id, {", ".join(CATEGORY_COLUMNS)} FROM counted
+            INSERT INTO crm_customercategory AS known (customer_id, category_id, {columns})
+            SELECT customer_id, category_id, {columns} FROM differs WHERE NOT gone
             ON CONFLICT (customer_id, category_id) DO UPDATE
                SET {", ".join(f"{column} = excluded.{column}" for column in CATEGORY_COLUMNS)}
-             WHERE ({_columns("known", CATEGORY_COLUMNS)}) IS DISTINCT FROM ({_columns("excluded", CATEGORY_COLUMNS)})
             """,
             params,
         )
@@ -347,8 +348,7 @@ def _compared(rows: list[tuple[Any, ...]], columns: tuple[str, ...], missing: st
 def lock_profiles(*, customer_ids: Sequence[int]) -> None:
     """Hold these customers' profiles, made where missing, until the transaction ends; in the order that all keep."""
     if customer_ids:
-        with connection.cursor() as cursor:
-            _lock(cursor, customer_ids)
+        _lock(connection.cursor(), customer_ids)
 
 
 def hold_products(*, products: QuerySet[Product]) -> None:
@@ -382,6 +382,8 @@ def _columns(table: str, columns: tuple[str, ...]) -> str:
 def _lock(cursor: Any, customer_ids: Sequence[int] | str | None) -> None:
     """Make sure that these customers have profiles, and hold them until the transaction ends."""
     scope, params = _scope(customer_ids)
+    if customer_ids is None:  # to hold each by itself would write every row
+        cursor.execute("LOCK TABLE crm_customerprofile IN EXCLUSIVE MODE")
     cursor.execute(
         f"""
         INSERT INTO crm_customerprofile (customer_id)
@@ -394,4 +396,5 @@ def _lock(cursor: Any, customer_ids: Sequence[int] | str | None) -> None:
         """,
         params,
     )
-    cursor.execute(_LOCK.format(**scope), params)
+    if customer_ids is not None:
+        cursor.execute(_LOCK.format(**scope), params)

@@ -4,17 +4,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from crm import money
 from crm.attributes import Attribute, Predicate, Scope, Type, lookup
 from crm.days import shop_day
-from crm.models import Customer
+from crm.models import Customer, CustomerProfile
 from segments.expressions import AnyOf, IsNotTrue, Matched
 from segments.references import Names, read_names
+from segments.rooting import on_profiles
 from segments.rules import parse
 from segments.tree import And, Condition, Node, Not, Or, Problem, RuleError
+
+CLOSED = Q(merged_into__isnull=False) | Q(erased_at__isnull=False) | Q(no_profiling=True)
+"""Who is no live customer; an index holds these few."""
 
 
 def live_customers() -> "QuerySet[Customer]":
@@ -40,6 +44,23 @@ def customers(
     scope = scope_for(node, now=now, ids=ids, names=names, fresh_scores=fresh_scores)
     found = live_customers().filter(predicate(node, scope))
     return found if ids is None else found.filter(AnyOf("pk", ids))
+
+
+def member_ids(
+    *, rule: "Mapping[str, Any] | Node", now: datetime, names: Names | None = None, fresh_scores: bool = False
+) -> "QuerySet[Any, Any]":
+    """The ids of the customers whom the rule selects, read in the cheapest way. Raises RuleError.
+
+    A rule that asks only the profile is read from the profiles; the few customers who may not be counted are taken away
+    from them.
+    """
+    node = parse(rule) if isinstance(rule, Mapping) else rule
+    asked = predicate(node, scope_for(node, now=now, names=names, fresh_scores=fresh_scores))
+    on_profile = on_profiles(asked)
+    if on_profile is None:
+        return live_customers().filter(asked).order_by().values("pk")
+    closed = Customer.objects.order_by().filter(CLOSED, pk=OuterRef("pk"))
+    return CustomerProfile.objects.filter(on_profile, ~Exists(closed)).values("pk")
 
 
 def scope_for(

@@ -14,7 +14,7 @@ from crm.attributes import Predicate
 from crm.bell import ring_after_commit
 from crm.models import Customer
 from segments import text
-from segments.compile import customers, live_customers, predicate, scope_for
+from segments.compile import customers, live_customers, member_ids, predicate, scope_for
 from segments.expressions import AnyOf
 from segments.models import Segment
 from segments.references import read_names
@@ -96,7 +96,7 @@ def restore(*, segment: Segment, now: datetime) -> None:
 
 def count(*, rule: RuleLike, now: datetime) -> int:
     """How many customers the rule selects. Raises RuleError."""
-    return customers(rule=rule, now=now).count()
+    return member_ids(rule=rule, now=now).count()
 
 
 def sample(*, rule: RuleLike, now: datetime, size: int = 5, ids: Sequence[int] | None = None) -> list[Customer]:
@@ -126,7 +126,8 @@ def effect(*, rule: RuleLike, now: datetime, saved: RuleLike | None = None, ids:
     node = parse(rule) if isinstance(rule, Mapping) else rule
     parts = node.nodes if isinstance(node, And) and len(node.nodes) > 1 else (node,)
     if saved is None and len(parts) == 1:
-        return Effect(customers(rule=node, now=now, ids=ids).count(), ())
+        alone = member_ids(rule=node, now=now) if ids is None else customers(rule=node, now=now, ids=ids)
+        return Effect(alone.count(), ())
     scope = scope_for(node, now=now, ids=ids)
     asked = {f"met_{place}": predicate(part, scope) for place, part in enumerate(parts)}
     if saved is not None:

@@ -24,7 +24,7 @@ from scipy.special import betaincinv
 from crm.models import Customer
 from segments import domain
 from segments.asking import TooSlow, patience
-from segments.compile import customers, live_customers
+from segments.compile import live_customers, member_ids
 from segments.expressions import AnyOf
 from segments.tree import Node
 
@@ -133,8 +133,8 @@ def _estimated(rule: Node, now: datetime, saved: Node | None, everybody: int, un
 
 def _if_cheap(rule: Node, now: datetime) -> Figure | None:
     """The exact number where the planner thinks little of it and proves right."""
-    found = customers(rule=rule, now=now).order_by()
-    plan: Any = json.loads(found.values("pk").explain(format="json"))
+    found = member_ids(rule=rule, now=now)
+    plan: Any = json.loads(found.explain(format="json"))
     if plan[0]["Plan"]["Total Cost"] > CHEAP:
         return None
     try:

@@ -20,7 +20,8 @@ from django.utils.translation import gettext as _
 
 from crm.days import shop_day
 from crm.profiles import lock_profiles
-from segments.compile import customers
+from segments.comparing import write_moves
+from segments.compile import customers, member_ids
 from segments.models import Segment
 from segments.references import Names, follow_renames, read_names, remembered
 from segments.rules import Node, RuleError, dump, parse
@@ -38,34 +39,6 @@ _TAKE = """
 WITH taken AS MATERIALIZED (SELECT id FROM crm_changemark ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
 DELETE FROM crm_changemark AS mark USING taken WHERE mark.id = taken.id
 RETURNING mark.customer_id
-"""
-
-_SWEEP = """
-WITH wanted (id) AS MATERIALIZED ({wanted}),
-     differs AS MATERIALIZED (
-        SELECT wanted.id AS comes, member.customer_id AS goes
-          FROM wanted
-          FULL JOIN (SELECT customer_id FROM segments_membership WHERE segment_id = %s) AS member
-            ON member.customer_id = wanted.id
-         WHERE wanted.id IS NULL OR member.customer_id IS NULL
-     ),
-     gone AS (
-        DELETE FROM segments_membership AS member USING differs
-         WHERE member.segment_id = %s AND member.customer_id = differs.goes
-        RETURNING member.customer_id
-     ),
-     come AS (
-        INSERT INTO segments_membership (segment_id, customer_id, entered_at, rule_version)
-        SELECT %s, comes, %s, %s FROM differs WHERE comes IS NOT NULL
-        RETURNING customer_id
-     ),
-     noted AS (
-        INSERT INTO segments_membershipevent (segment_id, customer_id, entered, happened_at, rule_version)
-        SELECT %s, customer_id, entered, %s, %s
-          FROM (SELECT customer_id, true FROM come UNION ALL SELECT customer_id, false FROM gone)
-               AS moved (customer_id, entered)
-     )
-SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM come), (SELECT count(*) FROM gone)
 """
 
 _FOLLOW = """
@@ -146,14 +119,9 @@ def _sweep(segment_id: int, lease: datetime, now: datetime) -> Moved | None:
         if segment is None:  # the rule was changed, or the lease ran out: somebody else sees to it
             return None
         node, names = _read(segment)
-        found = customers(rule=node, now=now, names=names).order_by().values("pk").query
-        wanted, params = found.sql_with_params()
         version = segment.rule_version
-        cursor.execute(
-            _SWEEP.format(wanted=wanted),
-            [*params, segment_id, segment_id, segment_id, now, version, segment_id, now, version],
-        )
-        members, came, went = cursor.fetchone()
+        wanted = member_ids(rule=node, now=now, names=names)
+        members, came, went = write_moves(wanted=wanted, segment_id=segment_id, version=version, now=now)
         Segment.objects.filter(pk=segment_id).update(
             members_count=members,
             refreshed_at=now,

@@ -2524,6 +2524,27 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(
+                condition=models.Q(("merged_into", None), ("erased_at", None), ("no_profiling", False)),
+                fields=["id"],
+                name="customer_live",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
+                condition=models.Q(
+                    ("merged_into__isnull", False),
+                    ("erased_at__isnull", False),
+                    ("no_profiling", True),
+                    _connector="OR",
+                ),
+                fields=["id"],
+                name="customer_closed",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
                 condition=models.Q(("merged_into__isnull", False)), fields=["merged_into"], name="customer_merged"
             ),
         ),

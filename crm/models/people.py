@@ -242,6 +242,17 @@ class Customer(models.Model):
                 condition=~Q(postcode_key=""),
             ),
             models.Index(name="customer_by_name", fields=["name_key", "id"]),
+            # Whom rules may speak of, and the few of whom they may not: both without reading the customers' wide rows.
+            models.Index(
+                name="customer_live",
+                fields=["id"],
+                condition=Q(merged_into=None, erased_at=None, no_profiling=False),
+            ),
+            models.Index(
+                name="customer_closed",
+                fields=["id"],
+                condition=Q(merged_into__isnull=False) | Q(erased_at__isnull=False) | Q(no_profiling=True),
+            ),
             models.Index(name="customer_merged", fields=["merged_into"], condition=Q(merged_into__isnull=False)),
         ]
 

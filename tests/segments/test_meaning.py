@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crm.models import Customer
 from segments import domain, refresh
-from segments.compile import customers
+from segments.compile import customers, member_ids
 from segments.models import Membership
 from segments.rules import And, Node, describe, dump, parse
 from tests.segments import oracle
@@ -30,6 +30,7 @@ def test_every_rule_means_in_sql_what_it_means_in_words() -> None:
     def check(rule: Node) -> None:
         expected = oracle.members(rule, histories, TODAY)
         assert set(customers(rule=rule, now=NOW).values_list("pk", flat=True)) == expected
+        assert set(member_ids(rule=rule, now=NOW).values_list("pk", flat=True)) == expected
         some = everybody[::3]
         assert set(customers(rule=rule, now=NOW, ids=some).values_list("pk", flat=True)) == expected & set(some)
 

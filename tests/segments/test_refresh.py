@@ -340,14 +340,14 @@ def test_rule_changed_while_it_is_refreshed_is_applied_in_the_end(monkeypatch: p
     man = a_customer(gender="male")
     a_customer(city="Riga")
     segment = a_segment()
-    honest, men = refresh.customers, a_rule(ask("gender", "=", "male"))
+    honest, men = refresh.member_ids, a_rule(ask("gender", "=", "male"))
 
     def change_meanwhile(**arguments: Any) -> Any:
-        monkeypatch.setattr(refresh, "customers", honest)
+        monkeypatch.setattr(refresh, "member_ids", honest)
         Elsewhere(lambda: domain.change_rule(segment=segment, rule=men, by=None, now=NOW)).finished()
         return honest(**arguments)
 
-    monkeypatch.setattr(refresh, "customers", change_meanwhile)
+    monkeypatch.setattr(refresh, "member_ids", change_meanwhile)
     refresh.refresh_due(now=NOW)
     refresh.refresh_due(now=NOW)
     assert members(segment) == {man.pk}
