@@ -2524,7 +2524,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(
-                condition=models.Q(("merged_into", None), ("erased_at", None), ("no_profiling", False)),
+                condition=models.Q(("erased_at", None), ("merged_into", None), ("no_profiling", False)),
                 fields=["id"],
                 name="customer_live",
             ),
