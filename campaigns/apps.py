@@ -7,7 +7,8 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("What to say")
 
     def ready(self) -> None:
-        from campaigns import page, person
+        from campaigns import attributes, page, person
 
+        attributes.register_all()
         person.register()
         page.register()

@@ -17,6 +17,9 @@ from campaigns import wishes
 from campaigns.channels import Door, door
 from campaigns.models import Campaign, Delivery
 from campaigns.suppression import REASON_OF_EVERY_ADDRESS, hash_params, hash_sql
+from crm.days import shop_day
+from crm.models import Purpose
+from segments.compile import born_by
 from segments.models import Segment
 
 _DRAWS = 2**32
@@ -28,6 +31,7 @@ members AS (SELECT DISTINCT customer_id FROM segments_membership WHERE segment_i
 reached AS (
     SELECT c.id, c.{address} AS address, c.{key} AS address_key, lower(c.language) AS language, p.last_sold_on,
         CASE WHEN c.merged_into_id IS NOT NULL OR c.erased_at IS NOT NULL THEN 'not_live'
+             WHEN c.birth_date > %(born_by)s AND c.guardian_agreed_on IS NULL THEN 'too_young'
              WHEN c.{key} = '' THEN 'no_address'
              WHEN NOT coalesce(p.{consent}, false) THEN 'no_consent'
              {against}
@@ -102,6 +106,7 @@ class Audience:
 
 _ORDER = (
     Delivery.Reason.NOT_LIVE,
+    Delivery.Reason.TOO_YOUNG,
     Delivery.Reason.NO_ADDRESS,
     Delivery.Reason.NO_CONSENT,
     Delivery.Reason.PAUSED,
@@ -195,6 +200,8 @@ def _params(campaign: Campaign, now: datetime) -> dict[str, Any]:
     return {
         **hash_params(),
         **wishes.params(campaign, now),
+        # Whoever is born later is a child; without a limit, and for what is no promotion, nobody is.
+        "born_by": born_by(shop_day(now)) if campaign.purpose == Purpose.MARKETING else None,
         "campaign": campaign.pk,
         "channel": campaign.channel,
         "segments": [segment.pk for segment in audience_segments(campaign)],

@@ -86,6 +86,8 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         _("Settings"),
         [
             Entry(title=_("Shop"), icon="tune", model="crm.Shop"),
+            Entry(title=_("Custom fields"), icon="playlist_add", model="crm.CustomField"),
+            Entry(title=_("Questions of surveys"), icon="quiz", model="crm.Question"),
             Entry(title=_("Topics"), icon="sell", model="crm.Topic"),
             Entry(title=_("Sign-up forms"), icon="how_to_reg", model="crm.SignupForm"),
             Entry(title=_("Consent wordings"), icon="contract", model="crm.ConsentWording"),

@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,6 +25,8 @@ from campaigns import states, wishes
 from campaigns.channels import Claimed, Door, Fate, Outcome, Session, Trouble, door
 from campaigns.models import Campaign, Delivery, TrackedEvent
 from campaigns.suppression import hash_params, reason_of_one, suppress_addresses
+from crm import marks
+from crm.models import Customer
 
 CHUNK = 1000
 WINDOW = 100
@@ -250,7 +253,7 @@ UPDATE campaigns_delivery d SET status = o.status, reason = o.reason, detail = o
 FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[], %(details)s::text[],
     %(not_befores)s::timestamptz[], %(tried)s::int[]) AS o (id, status, reason, detail, not_before, tried)
 WHERE d.id = o.id AND d.status = 'sending' AND d.lease = %(lease)s
-RETURNING d.status
+RETURNING d.status, d.customer_id
 """
 
 
@@ -297,7 +300,7 @@ def settle(
 
 
 def _write(lease: uuid.UUID, rows: Sequence[_Settled]) -> set[str]:
-    """The statuses that were really given."""
+    """The statuses that were really given. Whoever was written to is marked: segments may ask for it."""
     params: dict[str, Any] = {
         "lease": lease,
         "ids": [row.id for row in rows],
@@ -309,7 +312,11 @@ def _write(lease: uuid.UUID, rows: Sequence[_Settled]) -> set[str]:
     }
     with connection.cursor() as cursor:
         cursor.execute(_SETTLE, params)
-        return {status for (status,) in cursor.fetchall()}
+        given = cursor.fetchall()
+    if written_to := [customer_id for status, customer_id in given if status == Delivery.Status.ACCEPTED]:
+        records = Customer.objects.filter(pk__in=written_to).order_by()
+        marks.mark_customers(customer_ids=records.values_list(Coalesce("merged_into_id", "pk"), flat=True))
+    return {status for status, _customer_id in given}
 
 
 def _settled(outcome: Outcome, tries: int, now: datetime) -> _Settled:

@@ -115,7 +115,7 @@ def looks_automated(request: HttpRequest) -> bool:
 
 _RECORD = """
 WITH delivery AS (
-    SELECT delivery.id, customer.erased_at IS NULL AS is_known
+    SELECT delivery.id, customer.erased_at IS NULL AS is_known, coalesce(customer.merged_into_id, customer.id) AS person
     FROM campaigns_delivery AS delivery JOIN crm_customer AS customer ON customer.id = delivery.customer_id
     WHERE token = %(token)s
 ), settled AS (
@@ -123,6 +123,10 @@ WITH delivery AS (
         sent_at = coalesce(d.sent_at, %(now)s)
     FROM delivery WHERE d.id = delivery.id
         AND (d.status = 'sending' OR (d.status = 'failed' AND d.reason = 'unclear'))
+    RETURNING d.id
+), marked AS (
+    INSERT INTO crm_changemark (customer_id)
+    SELECT person FROM delivery WHERE is_known AND (NOT %(automated)s OR EXISTS (SELECT FROM settled))
 )
 INSERT INTO campaigns_trackedevent (delivery_id, kind, link_id, happened_at, user_agent, is_automated)
 SELECT id, %(kind)s, %(link_id)s::bigint, %(now)s, CASE WHEN is_known THEN %(agent)s ELSE '' END, %(automated)s
@@ -140,7 +144,10 @@ def record_event(
     is_automated: bool = False,
     link_id: int | None = None,
 ) -> int | None:
-    """Write down a response; an undecided delivery is thereby known to have arrived. Its id, None for no delivery."""
+    """Write down a response; an undecided delivery is thereby known to have arrived. Its id, None for no delivery.
+
+    What a person did, and what has arrived, leaves its mark in the same statement: segments may ask for it.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _RECORD,
@@ -161,10 +168,16 @@ _MARK_BURST = """
 WITH recent AS (
     SELECT id, link_id FROM campaigns_trackedevent
     WHERE delivery_id = %(delivery)s AND kind = 'clicked' AND happened_at > %(now)s - make_interval(secs => %(seconds)s)
+), unmasked AS (
+    UPDATE campaigns_trackedevent e SET is_automated = true
+    FROM recent WHERE e.id = recent.id AND NOT e.is_automated
+        AND (SELECT count(DISTINCT link_id) FROM recent) >= %(links)s
+    RETURNING e.id
 )
-UPDATE campaigns_trackedevent e SET is_automated = true
-FROM recent WHERE e.id = recent.id AND NOT e.is_automated
-    AND (SELECT count(DISTINCT link_id) FROM recent) >= %(links)s
+INSERT INTO crm_changemark (customer_id)
+SELECT coalesce(customer.merged_into_id, customer.id)
+FROM campaigns_delivery d JOIN crm_customer customer ON customer.id = d.customer_id
+WHERE d.id = %(delivery)s AND EXISTS (SELECT FROM unmasked)
 """
 
 

@@ -8,6 +8,7 @@ from crm.api.activity import ReviewViewSet, VisitViewSet, WishViewSet
 from crm.api.errors import unknown_address
 from crm.api.ledgers import CardViewSet, ConsentViewSet, LoyaltyEntryViewSet
 from crm.api.returns import ReturnViewSet
+from crm.api.surveys import AnswerViewSet, InvoiceViewSet, QuestionViewSet, SurveyViewSet
 from crm.api.views import CustomerViewSet, ProductViewSet, ReceiptViewSet
 from segments.api import AttributeViewSet, MemberViewSet, SegmentViewSet
 
@@ -24,6 +25,10 @@ router.register("wishlist", WishViewSet)
 router.register("reviews", ReviewViewSet)
 router.register("visits", VisitViewSet)
 router.register("attributes", AttributeViewSet, basename="attribute")
+router.register("surveys", SurveyViewSet)
+router.register("questions", QuestionViewSet)
+router.register("answers", AnswerViewSet)
+router.register("invoices", InvoiceViewSet)
 router.register("segments", SegmentViewSet)
 router.register(r"segments/(?P<segment>\d+)/members", MemberViewSet)
 

@@ -28,6 +28,7 @@ class Visit:
     path: str
     visited_at: datetime
     customer: Customer | None = None
+    product: Product | None = None
     referrer: str = ""
 
 
@@ -49,6 +50,7 @@ def record_visits(*, visits: Sequence[Visit], now: datetime) -> int:
                 WebVisit(
                     client_key=visit.key,
                     customer_id=None if visit.customer is None else live[visit.customer.pk],
+                    product=visit.product,
                     visitor=visit.visitor,
                     path=visit.path,
                     referrer=visit.referrer,

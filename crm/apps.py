@@ -8,12 +8,23 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import checks as checks  # registered by being imported
-        from crm import customer_attributes, files, import_jobs, jobs, outbox, privacy_jobs, receipts, tokens
+        from crm import (
+            custom_fields,
+            customer_attributes,
+            files,
+            import_jobs,
+            jobs,
+            outbox,
+            privacy_jobs,
+            receipts,
+            tokens,
+        )
         from crm.exporting import run as exporting
         from crm.models import ReceiptMail, ServiceMail
         from crm.page import events
 
         customer_attributes.register_all()
+        custom_fields.register()
         outbox.register(ReceiptMail, lambda mail: receipts.receipt_message(receipt=mail.receipt, to=mail.email))
         outbox.register(ServiceMail, lambda mail: outbox.service_message(mail=mail))
         tokens.register_part("customers", _("Customers"))
@@ -22,6 +33,8 @@ class CrmConfig(AppConfig):
         tokens.register_part("products", _("Products"))
         tokens.register_part("receipts", _("Receipts"))
         tokens.register_part("activity", _("Wishlists, reviews and visits"))
+        tokens.register_part("surveys", _("Surveys and answers"))
+        tokens.register_part("invoices", _("Sales on account"))
         events.register_all()
         files.make_room_for_uploads()
         jobs.job("export", label=_("Export"), may_take=exporting.may_take)(exporting.run_export)

@@ -137,6 +137,7 @@ class Attribute:
     unit: "StrOrPromise" = ""
     values: Mapping[str, "StrOrPromise"] | None = None  # the closed set of a choice, with labels
     offered_from: str = ""  # the customer's field whose values are offered, with their counts
+    offers_values: bool = False  # there is no such field: the values that the source gives are offered
     always_known: bool = False
     minimum: int | None = None
     maximum: int | None = None
@@ -173,14 +174,42 @@ def unregister(name: str) -> None:
     _catalogue.pop(name, None)
 
 
+class Family(Protocol):
+    """Attributes that come and go while the program runs, told by the beginning of their names."""
+
+    prefix: str
+
+    def all(self) -> Mapping[str, Attribute]:
+        """Those that there are now."""
+
+    def one(self, name: str) -> Attribute | None:
+        """The attribute of this name, also where it has only just been made, by whatever process."""
+
+
+_families: dict[str, Family] = {}
+
+
+def register_family(family: Family) -> None:
+    """Let the catalogue ask a family for its attributes, from now on."""
+    _families[family.prefix] = family
+
+
 def catalogue() -> Mapping[str, Attribute]:
     """Every attribute by name, in the order of groups and declarations."""
     order = list(Group)
-    return dict(sorted(_catalogue.items(), key=lambda item: order.index(item[1].group)))
+    known = dict(_catalogue)
+    for family in _families.values():
+        known.update(family.all())
+    return dict(sorted(known.items(), key=lambda item: order.index(item[1].group)))
 
 
 def lookup(name: str) -> Attribute | None:
-    return _catalogue.get(name)
+    found = _catalogue.get(name)
+    if found is None:
+        for prefix, family in _families.items():
+            if name.startswith(prefix):
+                return family.one(name)
+    return found
 
 
 def holds(operator: str, actual: Any, value: Any) -> bool:

@@ -1,15 +1,21 @@
 """The stored fields of a customer and of the profile, as attributes of the catalogue."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from crm.attributes import Attribute, Group, Scope, TimeEffect, Type, register
+from crm.account_attributes import ACCOUNTS
+from crm.attributes import Attribute, Group, Privacy, Scope, TimeEffect, Type, register
+from crm.company_attributes import COMPANY
+from crm.distance import DISTANCE
 from crm.loyalty.attribute import TIER
 from crm.models import Channel, Gender
+from crm.small_attributes import RETIRED, UNSUBSCRIBED
 from crm.sources import Anniversary, Column, Counted, DaysSince, Stages, YearsSince, days_before, text, words
+from crm.survey_attributes import ANSWER
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -119,18 +125,24 @@ WHO = (
     _text("region", _("region"), Group.GEOGRAPHIC),
     _text("country", _("country"), Group.GEOGRAPHIC),
     _text("postcode", _("postcode"), Group.GEOGRAPHIC, help=_("“starts with” takes a whole area.")),
+    DISTANCE,
+    _text("area_kind", _("urban or rural"), Group.GEOGRAPHIC, help=_("As a survey or an import gave it.")),
     _text("income_band", _("income band"), Group.SOCIO_ECONOMIC),
     _text("social_group", _("socio-economic group"), Group.SOCIO_ECONOMIC),
     _text("housing", _("housing"), Group.SOCIO_ECONOMIC),
     _text("occupation", _("occupation"), Group.SOCIO_ECONOMIC),
     _text("work_pattern", _("work pattern"), Group.SOCIO_ECONOMIC),
+    RETIRED,
     _text("job_title", _("job title"), Group.SOCIO_ECONOMIC),
     _text("lifestyle", _("lifestyle"), Group.PSYCHOGRAPHIC),
     _words("interests", _("interests")),
     _words("opinions", _("opinions")),
     _words("values", _("values")),
     _words("tags", _("tags")),
+    ANSWER,
 )
+NOT_FOR_STAFF = ("income_band", "social_group", "opinions", "values")
+"""Means and opinions: neither shop staff nor messages say them."""
 
 HOW = (
     Attribute(
@@ -178,6 +190,7 @@ HOW = (
     _consent("sms", _("SMS consent")),
     _consent("phone", _("phone consent")),
     _consent("post", _("letter consent")),
+    UNSUBSCRIBED,
     Attribute(
         name="points",
         label=_("loyalty points"),
@@ -192,4 +205,6 @@ HOW = (
 
 
 def register_all() -> None:
-    register(*WHO, *HOW, TIER)
+    for attribute in (*WHO, *HOW, TIER, *ACCOUNTS, *COMPANY):
+        sensitive = attribute.name in NOT_FOR_STAFF
+        register(replace(attribute, privacy=Privacy.SENSITIVE, in_messages=False) if sensitive else attribute)

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm import addresses, bell, forgotten, marks, person
+from crm import addresses, bell, custom_fields, forgotten, marks, person
 from crm.finding import Found, by_card, live, look_up, search, survivor
 from crm.models import Customer, CustomerProfile
 from crm.text import clean, collation_key, fold, name_words, postcode_keys
@@ -107,6 +107,7 @@ def create_customer(
         setattr(customer, name, clean(getattr(customer, name)))
     customer.email = addresses.clean_email(customer.email)
     customer.phone = addresses.clean_phone(customer.phone)
+    customer.custom = custom_fields.clean(customer.custom)
     if key and (first := Customer.objects.filter(public_id=key).first()):
         return _same(first, customer)
     is_numbered = not customer.number
@@ -141,6 +142,11 @@ def change_customer(*, customer: Customer, **fields: Any) -> Customer:
         if not locked.is_live:
             raise ValidationError(_("This customer's record is closed. Look the customer up again."))
         was_profiled = not locked.no_profiling
+        if fields.get("postcode", locked.postcode) != locked.postcode:
+            # Of another postcode without a point of its own it isn't known where that is.
+            fields = {"latitude": None, "longitude": None, **fields}
+        if "custom" in fields:
+            fields["custom"] = custom_fields.clean(fields["custom"])
         for name, value in fields.items():
             setattr(locked, name, clean(value) if name in ("first_name", "last_name") else value)
         locked.email = addresses.clean_email(locked.email)

@@ -18,7 +18,7 @@ Changes = dict[str, list[Any]]
 """Column -> what it was before and is after, as JSON."""
 
 ADDRESS = "address"
-_TOGETHER = {ADDRESS: ("address", "postcode", "city", "region", "country")}
+_TOGETHER = {ADDRESS: ("address", "postcode", "city", "region", "country", "area_kind", "latitude", "longitude")}
 """Half of one address and half of another are none."""
 
 _ALONE = (
@@ -129,6 +129,7 @@ def _combined(survivor: Customer, merged: Customer) -> dict[str, Any]:
     return {
         **both,
         "custom": {**merged.custom, **survivor.custom},
+        "guardian_agreed_on": min(_given(survivor.guardian_agreed_on, merged.guardian_agreed_on), default=None),
         "no_profiling": survivor.no_profiling or merged.no_profiling,
         "pause_ends_on": max(_given(survivor.pause_ends_on, merged.pause_ends_on), default=None),
         "message_frequency": max(survivor.message_frequency, merged.message_frequency, key=_rarity),

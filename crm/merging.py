@@ -56,6 +56,7 @@ MOVES = (
     ),
     Moved("review", "crm_review"),
     Moved("answer", "crm_answer"),
+    Moved("invoice", "crm_invoice"),
     Moved("externalid", "crm_externalid"),
     Moved("note", "crm_note"),
     Moved(

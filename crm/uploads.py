@@ -74,11 +74,26 @@ ABOUT: dict[str, Kind] = {
     "companies": Kind(
         gettext_lazy("Companies"), gettext_lazy("A row for each company: name, industry, size, who decides."), _PEOPLE
     ),
+    "answers": Kind(
+        gettext_lazy("Answers to surveys"),
+        gettext_lazy("A row for each answer: who, which question, what they said, when."),
+        _PEOPLE,
+    ),
     "products": Kind(
         gettext_lazy("Products"), gettext_lazy("A row for each product: SKU, name, category, price, barcode."), _SALES
     ),
     "receipts": Kind(gettext_lazy("Receipts"), gettext_lazy("A row for each line of a receipt; returns, too."), _SALES),
     "loyalty": Kind(gettext_lazy("Points"), gettext_lazy("A row for each customer or card and its balance."), _SALES),
+    "invoices": Kind(
+        gettext_lazy("Sales on account"),
+        gettext_lazy("A row for each invoice: number, customer, amount, when it is due, when it was paid."),
+        _SALES,
+    ),
+    "places": Kind(
+        gettext_lazy("Places of postcodes"),
+        gettext_lazy("A row for each postcode with its latitude and longitude; distances are measured from them."),
+        _SALES,
+    ),
 }
 
 

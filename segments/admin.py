@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from crm import audit
+from crm import audit, privacy
 from crm.admin.exporting import Exportable, export_address
 from crm.attributes import Filter, lookup
 from crm.page import parts
@@ -170,7 +170,10 @@ class SegmentAdmin(Exportable, ModelAdmin):
         text = request.GET.get("text", "")[:200].replace("\x00", "")
         attribute = lookup(request.GET.get("attribute", ""))
         if attribute is not None:
-            found = offers.values_of(attribute=attribute, text=text)
+            if not privacy.may_see(request.user, attribute):
+                raise PermissionDenied
+            argument = request.GET.get("argument", "")[:200].replace("\x00", "")
+            found = offers.values_of(attribute=attribute, text=text, argument=argument)
         elif request.GET.get("filter") in list(Filter):
             found = offers.names_for(kind=Filter(request.GET["filter"]), text=text)
         else:

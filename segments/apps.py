@@ -8,9 +8,10 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import tokens
-        from segments import measures, page, person
+        from segments import deeds, measures, page, person
 
         measures.register_all()
+        deeds.register_all()
         person.register()
         page.register()
         tokens.register_part("segments", _("Segments"))

@@ -1,16 +1,19 @@
 """The one compiler: a rule becomes a queryset of customers, for everybody or for a list of ids."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm import money
+from crm import money, privacy
 from crm.attributes import Attribute, Predicate, Scope, Type, lookup
 from crm.days import shop_day
 from crm.models import Customer, CustomerProfile
+from crm.sources import years_before
 from segments.expressions import AnyOf, IsNotTrue, Matched
 from segments.references import Names, read_names
 from segments.rooting import on_profiles
@@ -21,9 +24,31 @@ CLOSED = Q(merged_into__isnull=False) | Q(erased_at__isnull=False) | Q(no_profil
 """Who is no live customer; an index holds these few."""
 
 
-def live_customers() -> "QuerySet[Customer]":
-    """Customers that a rule may speak of: neither merged away nor erased, and content to be profiled."""
-    return Customer.objects.filter(merged_into=None, erased_at=None, no_profiling=False)
+def live_customers(*, today: date | None = None) -> "QuerySet[Customer]":
+    """Customers that a rule may speak of: neither merged away nor erased, and content to be profiled.
+
+    Children are left out until a guardian has agreed, or they come of age (``settings.PROFILING_AGE``) on a day of the
+    shop, of which ``today`` is one (left out: the present one).
+    """
+    live = Customer.objects.filter(merged_into=None, erased_at=None, no_profiling=False)
+    latest = born_by(today or shop_day(timezone.now()))
+    if latest is None:
+        return live
+    return live.filter(Q(birth_date=None) | Q(birth_date__lte=latest) | Q(guardian_agreed_on__isnull=False))
+
+
+def came_of_age(*, since: date, today: date) -> "QuerySet[Customer]":
+    """Customers whom time alone has made live after the day ``since``, up to ``today``."""
+    then, now = born_by(since), born_by(today)
+    people = Customer.objects.order_by()
+    if then is None or now is None:
+        return people.none()
+    return people.filter(birth_date__gt=then, birth_date__lte=now, guardian_agreed_on=None)
+
+
+def born_by(today: date) -> date | None:
+    """The latest birth date of whoever is no child on that day; None where no age is set."""
+    return years_before(today)(settings.PROFILING_AGE) if settings.PROFILING_AGE else None
 
 
 def customers(
@@ -42,7 +67,7 @@ def customers(
     """
     node = parse(rule) if isinstance(rule, Mapping) else rule
     scope = scope_for(node, now=now, ids=ids, names=names, fresh_scores=fresh_scores)
-    found = live_customers().filter(predicate(node, scope))
+    found = live_customers(today=scope.today).filter(predicate(node, scope))
     return found if ids is None else found.filter(AnyOf("pk", ids))
 
 
@@ -55,12 +80,17 @@ def member_ids(
     from them.
     """
     node = parse(rule) if isinstance(rule, Mapping) else rule
-    asked = predicate(node, scope_for(node, now=now, names=names, fresh_scores=fresh_scores))
+    scope = scope_for(node, now=now, names=names, fresh_scores=fresh_scores)
+    asked = predicate(node, scope)
     on_profile = on_profiles(asked)
     if on_profile is None:
-        return live_customers().filter(asked).order_by().values("pk")
-    closed = Customer.objects.order_by().filter(CLOSED, pk=OuterRef("pk"))
-    return CustomerProfile.objects.filter(on_profile, ~Exists(closed)).values("pk")
+        return live_customers(today=scope.today).filter(asked).order_by().values("pk")
+    theirs = Customer.objects.order_by().filter(pk=OuterRef("pk"))
+    found = CustomerProfile.objects.filter(on_profile, ~Exists(theirs.filter(CLOSED)))
+    latest = born_by(scope.today)
+    if latest is not None:  # an index holds whoever has no guardian's consent by their birth date
+        found = found.filter(~Exists(theirs.filter(birth_date__gt=latest, guardian_agreed_on=None)))
+    return found.values("pk")
 
 
 def scope_for(
@@ -104,22 +134,30 @@ def _complement(node: Node, scope: Scope) -> Predicate:
             return Q(*(_complement(child, scope) for child in nodes))
         case Not(node=inner):
             return predicate(inner, scope)
-    found = _condition(node, scope)
-    return ~found if isinstance(found, Exists | Matched) else Q(IsNotTrue(found))
+    found, needed = _read(node, scope)
+    negated = ~found if isinstance(found, Exists | Matched) else Q(IsNotTrue(found))
+    return negated if needed is None else needed & Q(negated)
 
 
 def _condition(condition: Condition, scope: Scope) -> Predicate:
+    found, needed = _read(condition, scope)
+    return found if needed is None else needed & Q(found)
+
+
+def _read(condition: Condition, scope: Scope) -> tuple[Predicate, Q | None]:
+    """What the condition asks, and what a customer must allow so that it may be asked."""
     attribute = lookup(condition.attribute)
     if attribute is None:
         raise RuleError(
             Problem(_("There is no attribute “%(word)s”.") % {"word": condition.attribute}, word=condition.attribute)
         )
-    return attribute.source.matches(
+    found = attribute.source.matches(
         scope=scope,
         filters=condition.filters,
         operator=condition.operator,
         value=_compared(condition.value, attribute),
     )
+    return found, privacy.needed(attribute, filters=condition.filters, scope=scope)
 
 
 def _compared(value: Any, attribute: Attribute) -> Any:

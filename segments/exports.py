@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from crm.exporting import Column, Export, Screen, declare, offer
-from crm.exporting.lists import PERSONAL, customer_columns
+from crm.exporting.lists import PERSONAL, CustomerColumns
 from segments.models import Membership, Segment
 
 segments = declare(
@@ -31,7 +31,7 @@ members = declare(
     Export(
         "members",
         _("members"),
-        [*customer_columns("customer__"), Column("member_since", "entered_at")],
+        CustomerColumns("customer__", also=[Column("member_since", "entered_at")]),
         ["segments.view_membership", "crm.view_customer", PERSONAL],
     )
 )

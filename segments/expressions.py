@@ -30,18 +30,20 @@ class AnyOf(Func):
 class Matched(Func):
     """Whether the customer is among those that a grouped query found.
 
-    A join with the whole group rather than a look-up for each customer: the facts are read once, however many.
+    A join with the whole group rather than a look-up for each customer: the facts are read once, however many. ``key``
+    is the column by which the query groups.
     """
 
     output_field = BooleanField()
     conditional = True
 
-    def __init__(self, found: "QuerySet[Any, Any]") -> None:
-        super().__init__(F("pk"), Subquery(found.order_by().values("customer_id")))
+    def __init__(self, found: "QuerySet[Any, Any]", *, key: str = "customer_id") -> None:
+        super().__init__(F("pk"), Subquery(found.order_by().values(key)))
+        self.key = key
 
     def as_sql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         customer, grouped = self.get_source_expressions()
         customer_sql, customer_params = compiler.compile(customer)
         grouped_sql, grouped_params = compiler.compile(grouped)
-        sql = f"EXISTS (SELECT 1 FROM {grouped_sql} matched WHERE matched.customer_id = {customer_sql})"  # noqa: S608 - compiled parts
+        sql = f"EXISTS (SELECT 1 FROM {grouped_sql} matched WHERE matched.{self.key} = {customer_sql})"  # noqa: S608 - compiled parts
         return sql, [*grouped_params, *customer_params]

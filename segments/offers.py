@@ -10,15 +10,16 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.cache import cache
 from django.db.models import Count, F, Func, Q, QuerySet
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.attributes import Attribute, Filter, lookup
-from crm.models import Category, Customer, CustomerCategory, Product, Store
+from crm.attributes import Attribute, Filter, Type, lookup
+from crm.models import Category, Customer, CustomerCategory, Product, Question, Store
 from crm.products import look_up
 from crm.text import fold
 from segments import estimate
-from segments.compile import live_customers
-from segments.tree import Node, Path, Problem, conditions
+from segments.compile import customers, live_customers, scope_for
+from segments.tree import Condition, Node, Path, Problem, RuleError, conditions
 
 LIMIT = 30
 MOST = 20_000
@@ -34,12 +35,21 @@ class Offer:
     count: int | None = None
 
 
-def values_of(*, attribute: Attribute, text: str) -> list[Offer]:
-    """Values of the attribute that contain the text, the most frequent first."""
+def values_of(*, attribute: Attribute, text: str, argument: str = "") -> list[Offer]:
+    """Values of the attribute that contain the text, the most frequent first.
+
+    ``argument`` is the name that the attribute asks for (of a question), where it does; without it there are none.
+    """
     field = attribute.offered_from
+    labels = attribute.values or {}
+    if attribute.offers_values:
+        return [
+            Offer(value, str(labels.get(value, value)), number)
+            for value, number in _given(attribute, argument)
+            if text.casefold() in value.casefold()
+        ][:LIMIT]
     if not field:
         return []
-    labels = attribute.values or {}
     folded = text.casefold()
     counted = [(value, number) for value, number in _occurring(field) if folded in value.casefold()]
     return [Offer(value, str(labels.get(value, value)), number) for value, number in counted[:LIMIT]]
@@ -54,7 +64,7 @@ def _occurring(field: str) -> list[tuple[str, int]]:
     if known is not None:
         return known
     people: QuerySet[Customer, Any] = live_customers().order_by()
-    if isinstance(Customer._meta.get_field(field), ArrayField):
+    if _is_list(field):
         people = people.annotate(offered=Func(field, function="unnest"))
     else:
         people = people.annotate(offered=F(field)).filter(offered__gt="")
@@ -65,8 +75,28 @@ def _occurring(field: str) -> list[tuple[str, int]]:
     return found
 
 
+def _is_list(field: str) -> bool:
+    return "__" not in field and isinstance(Customer._meta.get_field(field), ArrayField)
+
+
+def _given(attribute: Attribute, argument: str) -> list[tuple[str, int]]:
+    """The values that an attribute's source gives, with how many customers have each."""
+    filters = {attribute.argument: argument} if attribute.argument else {}
+    node = Condition(attribute.name, "known", None, filters)
+    now = timezone.now()
+    try:
+        people = customers(rule=node, now=now).order_by()
+        value = attribute.source.value(scope=scope_for(node, now=now), filters=filters)
+    except RuleError:
+        return []
+    if attribute.type == Type.WORDS:
+        value = Func(value, function="unnest")
+    counted = people.annotate(offered=value).values_list("offered").annotate(how_many=Count("pk"))
+    return list(counted.order_by("-how_many", "offered"))
+
+
 def names_for(*, kind: Filter, text: str) -> list[Offer]:
-    """Categories, products or stores that the text may mean."""
+    """Categories, products, stores or questions that the text may mean."""
     match kind:
         case Filter.CATEGORY:
             return _categories(text)
@@ -78,6 +108,13 @@ def names_for(*, kind: Filter, text: str) -> list[Offer]:
         case Filter.STORE:
             stores = Store.objects.filter(Q(name__icontains=text) | Q(code__icontains=text)).order_by(Lower("name"))
             return [Offer(store.code, store.name) for store in stores[:LIMIT]]
+        case Filter.QUESTION:
+            questions = Question.objects.filter(Q(slug__icontains=text) | Q(text__icontains=text))
+            asked = questions.annotate(how_many=Count("answers__customer", distinct=True))
+            return [
+                Offer(one.slug, one.text or one.slug, one.how_many)
+                for one in asked.order_by("-how_many", "slug")[:LIMIT]
+            ]
     return []
 
 

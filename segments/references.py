@@ -1,5 +1,6 @@
-"""What the names in a rule mean: categories, products, stores."""
+"""What the names in a rule mean: categories, products, stores, questions of surveys."""
 
+import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,10 +9,10 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from crm.attributes import Filter
-from crm.models import Category, Product, Store
+from crm.models import Category, Product, Question, Store
 from segments.tree import And, Node, Not, Or, Path, Problem, RuleError, conditions
 
-NAMED = (Filter.CATEGORY, Filter.PRODUCT, Filter.STORE)
+NAMED = (Filter.CATEGORY, Filter.PRODUCT, Filter.STORE, Filter.QUESTION)
 
 
 Meant = list[tuple[int, str]]
@@ -39,7 +40,8 @@ class Names:
 def read_names(nodes: Iterable[Node]) -> Names:
     """Look every name up: at most one query a kind, and one for what lies below the categories.
 
-    A category goes by its path or a name that only it has, a product by SKU or name, a store by code or name.
+    A category goes by its path or a name that only it has, a product by SKU or name, a store by code or name, a
+    question by its key or its words.
     """
     words: dict[Filter, set[str]] = defaultdict(set)
     for node in nodes:
@@ -60,6 +62,7 @@ def follow_renames(node: Node, *, names: Names, known: Mapping[str, int]) -> Nod
         Filter.CATEGORY: Category.objects.values_list("pk", "path"),
         Filter.PRODUCT: Product.objects.values_list("pk", "sku"),
         Filter.STORE: Store.objects.values_list("pk", "code"),
+        Filter.QUESTION: Question.objects.values_list("pk", "slug"),
     }
     lost = {
         (kind, word): known[f"{kind}:{word}"]
@@ -99,6 +102,9 @@ def _candidates(kind: Filter, words: set[str]) -> dict[str, Meant]:
         case Filter.PRODUCT:
             products = Product.objects.order_by("sku").filter(Q(sku__in=words) | Q(name__in=words))
             found = [(row.pk, row.sku, row.name) for row in products]
+        case Filter.QUESTION:
+            questions = Question.objects.order_by("slug").filter(Q(slug__in=words) | Q(text__in=words))
+            found = [(row.pk, row.slug, row.text) for row in questions]
         case _:
             stores = Store.objects.order_by("code").filter(Q(code__in=words) | Q(name__in=words))
             found = [(row.pk, row.code, row.name) for row in stores]
@@ -110,13 +116,29 @@ def _candidates(kind: Filter, words: set[str]) -> dict[str, Meant]:
 
 
 def _problem(kind: Filter, word: str, meant: Meant, path: Path) -> Iterator[Problem]:
-    kinds = {Filter.CATEGORY: _("category"), Filter.PRODUCT: _("product"), Filter.STORE: _("store")}
+    kinds = {
+        Filter.CATEGORY: _("category"),
+        Filter.PRODUCT: _("product"),
+        Filter.STORE: _("store"),
+        Filter.QUESTION: _("question"),
+    }
     if not meant:
-        yield Problem(_("There is no %(kind)s “%(word)s”.") % {"kind": kinds[kind], "word": word[:60]}, path, word[:60])
+        message = _("There is no %(kind)s “%(word)s”.") % {"kind": kinds[kind], "word": word[:60]}
+        if near := _near(kind, word):
+            message += " " + _("Did you mean “%(word)s”?") % {"word": near}
+        yield Problem(message, path, word[:60])
     elif len(meant) > 1:
         names = ", ".join(f"“{key}”" for _pk, key in meant[:5])
         message = _("“%(word)s” could be more than one %(kind)s. Choose one of: %(names)s.")
         yield Problem(message % {"word": word[:60], "kind": kinds[kind], "names": names}, path, word[:60])
+
+
+def _near(kind: Filter, word: str) -> str:
+    """A question that may have been meant; there are never many."""
+    if kind != Filter.QUESTION:
+        return ""
+    known = list(Question.objects.values_list("slug", flat=True)[:2_000])
+    return next(iter(difflib.get_close_matches(word[:100].casefold(), known, n=1, cutoff=0.6)), "")
 
 
 def _subtrees(found: Iterable[Meant]) -> dict[int, list[int]]:

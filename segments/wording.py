@@ -40,7 +40,7 @@ def _join(node: Node) -> str:
 
 def _negated(condition: Condition) -> str:
     attribute = lookup(condition.attribute)
-    if attribute is not None and attribute.type == Type.FLAG:
+    if attribute is not None and attribute.type == Type.FLAG and attribute.always_known:
         return describe_condition(replace(condition, value=not condition.value))
     return _("not (%(condition)s)") % {"condition": describe_condition(condition)}
 
@@ -99,14 +99,15 @@ def describe_condition(condition: Condition) -> str:
     attribute = lookup(condition.attribute)
     if attribute is None:
         return condition.attribute
-    subject = " ".join([str(attribute.label), *(_filter(name, value) for name, value in condition.filters.items())])
+    said = (_filter(name, value, attribute) for name, value in condition.filters.items())
+    subject = " ".join([str(attribute.label), *said])
     if attribute.type == Type.FLAG:
         return subject if condition.value else _("no %(what)s") % {"what": subject}
     phrase = operator_phrases(attribute.type)[condition.operator]
     return " ".join(part for part in (subject, phrase, _operand(condition, attribute)) if part)
 
 
-def _filter(name: Filter, value: Any) -> str:
+def _filter(name: Filter, value: Any, attribute: Attribute) -> str:
     match name:
         case Filter.LAST:
             return _("in the last %(span)s") % {"span": span(value)}
@@ -116,6 +117,8 @@ def _filter(name: Filter, value: Any) -> str:
             return _("until %(day)s") % {"day": date_format(value, "DATE_FORMAT")}
         case Filter.CHANNEL:
             return _("at the till") if value == SalesChannel.TILL else _("online")
+        case Filter.STORE if attribute.argument == Filter.STORE:
+            return _("from “%(store)s”") % {"store": value}
         case Filter.STORE:
             return _("in the store “%(store)s”") % {"store": value}
         case Filter.BRAND:
@@ -124,6 +127,10 @@ def _filter(name: Filter, value: Any) -> str:
             return _("on %(days)s") % {"days": ", ".join(str(weekday_names()[day]) for day in value)}
         case Filter.TIME:
             return _("between %(start)s and %(end)s") % dict(zip(("start", "end"), value.split("-"), strict=True))
+        case Filter.QUESTION:
+            return _("to “%(question)s”") % {"question": value}
+        case Filter.EVENT:
+            return str((attribute.events or {}).get(value, value))
     return _("of “%(what)s”") % {"what": value}
 
 

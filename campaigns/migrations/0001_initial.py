@@ -327,6 +327,7 @@ class Migration(migrations.Migration):
                             ("erased", "asked to be forgotten"),
                             ("same_address", "address shared with another recipient"),
                             ("not_live", "record merged or erased"),
+                            ("too_young", "child whose guardian has not agreed"),
                             ("address_changed", "address changed since the launch"),
                             ("refused", "refused by the mail server"),
                             ("bad_message", "message could not be made"),
@@ -664,5 +665,13 @@ class Migration(migrations.Migration):
                 condition=models.Q(("status__in", ["leased", "sending"]), ("leased_until", None), _connector="OR"),
                 name="delivery_lease_while_taken",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(condition=models.Q(("status", "accepted")), fields=["sent_at"], name="delivery_by_time"),
+        ),
+        migrations.AddIndex(
+            model_name="trackedevent",
+            index=models.Index(fields=["happened_at"], name="event_by_time"),
         ),
     ]

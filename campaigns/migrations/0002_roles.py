@@ -29,6 +29,9 @@ MARKETING = {
         "view_consent",
         "view_consentwording",
         "view_customer",
+        "view_customfield",
+        "view_invoice",
+        "view_question",
         "view_customercategory",
         "view_customerprofile",
         "view_datarequest",
@@ -102,7 +105,8 @@ ADMINISTRATION = {
         for action in ("add", "change", "delete", "view")
     ]
     + ["add_apitoken", "delete_apitoken", "view_apitoken"]
-    + ["add_survey", "change_survey", "delete_survey"]
+    + [f"{action}_{model}" for model in ("customfield", "question", "survey") for action in ("add", "change", "delete")]
+    + ["add_answer", "add_invoice", "change_invoice"]
     + ["add_consent", "add_shop", "change_shop", "view_shop", "view_suppression"]
     + ["import_receipt", "oversee_job", "return_without_receipt", "void_receipt"]
     + ["add_review", "add_webvisit", "add_wishlistitem", "delete_wishlistitem"]

@@ -41,6 +41,7 @@ class Delivery(models.Model):
         ERASED = "erased", _("asked to be forgotten")
         SAME_ADDRESS = "same_address", _("address shared with another recipient")
         NOT_LIVE = "not_live", _("record merged or erased")
+        TOO_YOUNG = "too_young", _("child whose guardian has not agreed")
         ADDRESS_CHANGED = "address_changed", _("address changed since the launch")
         REFUSED = "refused", _("refused by the mail server")
         BAD_MESSAGE = "bad_message", _("message could not be made")
@@ -112,6 +113,7 @@ class Delivery(models.Model):
                 fields=["campaign", "leased_until"],
                 condition=Q(status__in=["leased", "sending"]),
             ),
+            models.Index(name="delivery_by_time", fields=["sent_at"], condition=Q(status="accepted")),
         ]
 
     def __str__(self) -> str:
@@ -159,7 +161,10 @@ class TrackedEvent(models.Model):
                 name="event_kind_known",
             )
         ]
-        indexes = [models.Index(name="event_by_delivery", fields=["delivery", "kind", "happened_at"])]
+        indexes = [
+            models.Index(name="event_by_delivery", fields=["delivery", "kind", "happened_at"]),
+            models.Index(name="event_by_time", fields=["happened_at"]),
+        ]
 
     def __str__(self) -> str:
         return self.get_kind_display()

@@ -96,6 +96,8 @@ CURRENCY = env.text("REGULARS_CURRENCY", "USD")
 """ISO 4217 code of the shop's one currency; every *_minor column counts its hundredths."""
 COUNTRY = env.text("REGULARS_COUNTRY", "US")
 """ISO 3166 code of the country whose phone numbers are written without a prefix."""
+PROFILING_AGE = env.number("REGULARS_PROFILING_AGE", 16)
+"""Below this age nobody is in segments or gets promotions until a guardian has agreed. 0: no limit."""
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from crm import categories, duplicates, money, products
+from crm import categories, duplicates, money, products, stores
 from crm.admin.base import RecordAdmin
 from crm.exporting import lists
 from crm.models import Category, Product, Shop, Store
@@ -117,10 +117,13 @@ class StoreAdmin(RecordAdmin):
     list_display = ["name", "code", "city", "is_active"]
     in_use_by = ["receipts"]
     search_fields = ["name", "code", "city"]
-    fields = ["name", "code", "city", "is_active"]
+    fields = ["name", "code", "city", "latitude", "longitude", "is_active"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Store | None = None) -> list[str]:
         return ["code"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Store, form: Any, change: bool) -> None:
+        stores.save_store(store=obj)
 
 
 class ShopForm(forms.ModelForm):

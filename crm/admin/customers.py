@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from crm import addresses, audit, customers, money
+from crm import addresses, audit, companies, custom_fields, customers, money
+from crm.admin import custom_form
 from crm.admin.base import FactInline, RecordAdmin
 from crm.admin.pages import CustomerPages, GroupPages, StageFilter
 from crm.exporting import lists
@@ -31,6 +32,7 @@ class CustomerForm(forms.ModelForm):
         if "number" in self.fields:
             self.fields["number"].required = False
             self.fields["number"].help_text = _("Left empty: the next free one. It stays for good.")
+        self.initial.update(custom_form.initial(self.instance.custom))
 
     def clean_email(self) -> str:
         return addresses.clean_email(self.cleaned_data["email"])
@@ -75,6 +77,10 @@ class CustomerAdmin(CustomerPages, RecordAdmin):
             {"fields": ["email", "phone", "address", "postcode", "city", "region", "country", "preferred_channel"]},
         ),
         (
+            _("Where that is"),
+            {"classes": ["collapse"], "fields": ["area_kind", "latitude", "longitude"]},
+        ),
+        (
             _("Home and family"),
             {
                 "classes": ["collapse"],
@@ -96,13 +102,22 @@ class CustomerAdmin(CustomerPages, RecordAdmin):
             _("With us"),
             {
                 "classes": ["collapse"],
-                "fields": ["source", "goal", "registered_at", "created_at", "no_profiling", "custom"],
+                "fields": ["source", "goal", "registered_at", "created_at", "no_profiling", "guardian_agreed_on"],
             },
         ),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         return customers.live()
+
+    def get_form(self, request: HttpRequest, obj: Customer | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form, with the shop's own fields as they are now."""
+        kwargs["form"] = type("CustomerFormNow", (CustomerForm,), custom_form.form_fields())
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Customer | None = None) -> Any:
+        own = list(custom_form.form_fields()) if self.has_change_permission(request, obj) else []
+        return [*self.fieldsets, *([(_("Our own fields"), {"classes": ["collapse"], "fields": own})] if own else [])]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
         return ["created_at", *(["number"] if obj else [])]
@@ -122,11 +137,15 @@ class CustomerAdmin(CustomerPages, RecordAdmin):
         return queryset, False
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        custom = custom_form.merged(obj.custom, form.cleaned_data)
+        data = {name: value for name, value in form.cleaned_data.items() if not name.startswith(custom_fields.PREFIX)}
         if change:
-            changed = {name: form.cleaned_data[name] for name in form.changed_data}
+            changed = {name: data[name] for name in form.changed_data if name in data}
+            if custom != obj.custom:
+                changed["custom"] = custom
             saved = customers.change_customer(customer=obj, **changed)
         else:
-            fields = dict(form.cleaned_data)
+            fields = {**data, "custom": custom}
             registered_at = fields.pop("registered_at", None)
             saved = customers.create_customer(
                 now=registered_at or timezone.now(), registered=registered_at is not None, **fields
@@ -178,6 +197,12 @@ class HouseholdAdmin(GroupPages, RecordAdmin):
     autocomplete_fields = ["decision_maker"]
     inlines = [HouseholdMembers]
 
+    def save_model(self, request: HttpRequest, obj: Household, form: Any, change: bool) -> None:
+        companies.save_group(group=obj)
+
+    def delete_model(self, request: HttpRequest, obj: Household) -> None:
+        companies.delete_group(group=obj)
+
 
 class Contacts(LiveMemberInline):
     fk_name = "company"
@@ -196,3 +221,9 @@ class CompanyAdmin(GroupPages, RecordAdmin):
     search_fields = ["name", "industry"]
     autocomplete_fields = ["decision_maker"]
     inlines = [Contacts]
+
+    def save_model(self, request: HttpRequest, obj: Company, form: Any, change: bool) -> None:
+        companies.save_group(group=obj)
+
+    def delete_model(self, request: HttpRequest, obj: Company) -> None:
+        companies.delete_group(group=obj)

@@ -128,10 +128,19 @@ class ReviewViewSet(FilterMixin, mixins.ListModelMixin, mixins.RetrieveModelMixi
 class VisitSerializer(StrictMixin, serializers.ModelSerializer):
     client_key = serializers.UUIDField(help_text=_("A UUID of the client's making, one a visit."))
     customer = live_customer(required=False, allow_null=True)
+    sku = by_key(
+        Product,
+        "sku",
+        unknown=_UNKNOWN_PRODUCT,
+        source="product",
+        required=False,
+        allow_null=True,
+        help_text=_("The product that the page shows, if it shows one."),
+    )
 
     class Meta:
         model = WebVisit
-        fields = ["client_key", "customer", "visitor", "path", "referrer", "visited_at", "visited_on"]
+        fields = ["client_key", "customer", "sku", "visitor", "path", "referrer", "visited_at", "visited_on"]
         read_only_fields = ["visited_on"]
 
 
@@ -165,7 +174,7 @@ class VisitViewSet(FilterMixin, mixins.ListModelMixin, viewsets.GenericViewSet[W
     """Pages of the online shop that somebody looked at, known customer or not."""
 
     scope = "activity"
-    queryset = WebVisit.objects.select_related("customer")
+    queryset = WebVisit.objects.select_related("customer", "product")
     serializer_class = VisitSerializer
     filter_class = VisitFilter
 

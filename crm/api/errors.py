@@ -14,6 +14,7 @@ from crm.activity import ReviewClash
 from crm.customers import CustomerClash
 from crm.returns import ReturnClash
 from crm.sales import SaleClash
+from crm.surveys import AnswerClash
 
 CONTENT_TYPE = "application/problem+json"
 MOST_SAID = 5
@@ -40,7 +41,7 @@ SCHEMA = {
 def explain(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler, which also knows the errors of our domain functions: 409 for a clash, else 400."""
     if isinstance(exc, ValidationError):
-        clash = isinstance(exc, (SaleClash, ReturnClash, CustomerClash, ReviewClash))
+        clash = isinstance(exc, (SaleClash, ReturnClash, CustomerClash, ReviewClash, AnswerClash))
         exc = serializers.ValidationError(serializers.as_serializer_error(exc))
         exc.status_code = 409 if clash else 400
     response = exception_handler(exc, context)

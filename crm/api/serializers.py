@@ -3,11 +3,12 @@
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from crm import addresses
+from crm import addresses, custom_fields
 from crm.api.base import CurrencyField, MoneyField, StrictMixin, by_key
 from crm.models import (
     Category,
@@ -88,6 +89,9 @@ class CustomerSerializer(StrictMixin, serializers.ModelSerializer):
             "region",
             "country",
             "postcode",
+            "area_kind",
+            "latitude",
+            "longitude",
             "income_band",
             "social_group",
             "housing",
@@ -111,6 +115,7 @@ class CustomerSerializer(StrictMixin, serializers.ModelSerializer):
             "goal",
             "registered_at",
             "no_profiling",
+            "guardian_agreed_on",
             "created_at",
             "cards",
             "profile",
@@ -130,7 +135,10 @@ class CustomerSerializer(StrictMixin, serializers.ModelSerializer):
     def validate_custom(self, value: Any) -> Any:
         if not isinstance(value, dict):
             raise serializers.ValidationError(_("Custom fields are an object of names and values."))
-        return value
+        try:
+            return custom_fields.clean(value)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages) from None
 
 
 class CustomerChangeSerializer(CustomerSerializer):

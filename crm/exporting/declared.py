@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -91,6 +92,11 @@ def offer(screen: Screen) -> Screen:
 def amount(minor: int | None) -> Cell:
     """Hundredths as a decimal number."""
     return None if minor is None else money.from_minor(minor)
+
+
+def degrees(value: float | None) -> Cell:
+    """A point's latitude or longitude, exactly as it was given."""
+    return None if value is None else Decimal(repr(value))
 
 
 def trimmed(value: Any) -> Cell:

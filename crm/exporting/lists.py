@@ -1,13 +1,16 @@
 """The exports of the records. Where a list can be imported, the columns are those of the import."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from crm.exporting.declared import Column, Export, amount, declare, trimmed
-from crm.models import Channel, Consent, Customer, LoyaltyCard, LoyaltyEntry, Purpose, ReceiptLine
+from crm import custom_fields
+from crm.custom_values import CustomValue
+from crm.exporting.declared import Column, Export, amount, declare, degrees, trimmed
+from crm.models import Channel, Consent, Customer, LoyaltyCard, LoyaltyEntry, Purpose, Question, ReceiptLine
 
 PERSONAL = "crm.export_customer"
 
@@ -30,26 +33,62 @@ def _same(*names: str, to: str = "") -> list[Column]:
     return [Column(name, to + name) for name in names]
 
 
-def customer_columns(to: str = "") -> list[Column]:
-    """The columns of an import of customers. ``to`` is the path to the customer ("customer__")."""
+class CustomerColumns(Sequence[Column]):
+    """The columns of an import of customers, the shop's own fields among them as they are now.
+
+    ``to`` is the path to the customer ("customer__"), ``also`` comes after them. Special categories stay where they
+    are: lists go too far.
+    """
+
+    def __init__(self, to: str = "", also: Sequence[Column] = ()) -> None:
+        self._to, self._usual, self._also = to, _usual_columns(to), also
+
+    def _now(self) -> list[Column]:
+        path = f"{self._to}custom"
+        own = [field for field in custom_fields.fields() if field.privacy != Question.Privacy.SPECIAL]
+        return [
+            *self._usual,
+            *(Column(field.attribute, CustomValue(field.slug, field.kind, path)) for field in own),
+            *self._also,
+        ]
+
+    @overload
+    def __getitem__(self, at: int) -> Column: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Column]: ...
+
+    def __getitem__(self, at: int | slice) -> Column | Sequence[Column]:
+        return self._now()[at]
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+
+def _usual_columns(to: str) -> list[Column]:
     key = f"{to}pk"
     return [
         Column("customer_id", f"{to}number"),
         *_same("first_name", "last_name", "email", "phone", "birth_date", "age_band", "gender", "language", to=to),
-        *_same("address", "city", "region", "country", "postcode", "income_band", "social_group", "housing", to=to),
+        *_same("address", "city", "region", "country", "postcode", "area_kind", to=to),
+        *(Column(name, to + name, degrees) for name in ("latitude", "longitude")),
+        *_same("income_band", "social_group", "housing", to=to),
         Column("household_id", f"{to}household__number"),
         *_same("household_size", "family_situation", "children", "pets", to=to),
         Column("company", f"{to}company__name"),
         *_same(
             "job_title", "occupation", "work_pattern", "lifestyle", "interests", "opinions", "values", "tags", to=to
         ),
-        *_same("preferred_channel", "source", "goal", "registered_at", to=to),
+        *_same("preferred_channel", "source", "goal", "registered_at", "guardian_agreed_on", to=to),
         Column("card_number", _card(key)),
         *(Column(f"consent_{channel}", _consent(key, channel)) for channel in Channel.values),
     ]
 
 
-customers = declare(Export("customers", _("customers"), customer_columns(), ["crm.view_customer", PERSONAL]))
+customers = declare(Export("customers", _("customers"), CustomerColumns(), ["crm.view_customer", PERSONAL]))
 
 households = declare(
     Export(
@@ -90,7 +129,10 @@ products = declare(
 
 categories = declare(Export("categories", _("categories"), _same("path"), ["crm.view_category"]))
 
-stores = declare(Export("stores", _("stores"), _same("code", "name", "city", "is_active"), ["crm.view_store"]))
+_POINT = [Column(name, name, degrees) for name in ("latitude", "longitude")]
+stores = declare(
+    Export("stores", _("stores"), [*_same("code", "name", "city"), *_POINT, *_same("is_active")], ["crm.view_store"])
+)
 
 
 def _lines(receipts: QuerySet[Any]) -> QuerySet[Any]:

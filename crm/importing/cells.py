@@ -21,12 +21,14 @@ from crm.text import clean
 NULL = r"\N"
 REMEMBERED = 50_000
 EARLIEST = date(1900, 1, 1)
+LATEST = date(2200, 1, 1)
 SLACK = timedelta(days=1)
 """How far a time may lie ahead: clocks differ, and so do time zones that somebody mixed up."""
 
 MAX_QUANTITY = Decimal(10) ** 9
 MAX_UNIT_PRICE = Decimal(10) ** 11
 MAX_MINOR = 10**13
+MAX_AMOUNT = Decimal(10) ** 15
 
 EXACT = Context(prec=100, rounding=ROUND_HALF_UP)
 """Enough digits for any product of two cells, so that only the last step rounds."""
@@ -208,6 +210,54 @@ def whole(limit: int) -> Parser:
     return parse
 
 
+def degrees(most: int) -> Parser:
+    """Latitude or longitude."""
+
+    @remembered
+    def parse(cell: str) -> str:
+        if not cell.strip():
+            return NULL
+        if abs(value := number(cell)) > most:
+            raise BadCell(
+                _("%(value)s is not a number of degrees from -%(most)d to %(most)d.")
+                % {"value": shown(cell), "most": most}
+            )
+        return str(value)
+
+    return parse
+
+
+def amount() -> Parser:
+    """Any exact number."""
+
+    @remembered
+    def parse(cell: str) -> str:
+        if not cell.strip():
+            return NULL
+        if abs(value := number(cell)) >= MAX_AMOUNT:
+            raise BadCell(_("is too large."))
+        return str(value)
+
+    return parse
+
+
+def written(values: Iterable[str]) -> Parser:
+    """One of these, however it is written large or small."""
+    allowed = {value.casefold(): value for value in values}
+
+    @remembered
+    def parse(cell: str) -> str:
+        value = plain(cell).strip()
+        if value and value.casefold() not in allowed:
+            raise BadCell(
+                _("%(value)s is none of %(allowed)s.")
+                % {"value": shown(cell), "allowed": ", ".join(list(allowed.values())[:20])}
+            )
+        return escaped(allowed[value.casefold()]) if value else ""
+
+    return parse
+
+
 def choice(values: Iterable[str]) -> Parser:
     allowed = [value for value in values if value]
 
@@ -266,6 +316,26 @@ def day(now: datetime) -> Parser:
         except ValueError:
             raise BadCell(_("%(value)s is not a date (write it like 2026-12-31).") % {"value": shown(cell)}) from None
         if not EARLIEST <= found <= (now + SLACK).date():
+            raise BadCell(_("%(value)s is out of range.") % {"value": shown(cell)})
+        return found.isoformat()
+
+    return parse
+
+
+def any_day() -> Parser:
+    """A date, written like 2026-12-31, also one to come."""
+
+    @remembered
+    def parse(cell: str) -> str:
+        if not (value := cell.strip()):
+            return NULL
+        try:
+            if not _ISO_DAY.fullmatch(value):
+                raise ValueError
+            found = date.fromisoformat(value)
+        except ValueError:
+            raise BadCell(_("%(value)s is not a date (write it like 2026-12-31).") % {"value": shown(cell)}) from None
+        if not EARLIEST <= found < LATEST:
             raise BadCell(_("%(value)s is out of range.") % {"value": shown(cell)})
         return found.isoformat()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from crm import profiles
+from crm import custom_fields, profiles
 from crm.customers import derived_keys
 from crm.importing import customers_sql as sql
 from crm.importing import erased
@@ -23,6 +23,9 @@ class CustomerImporter(Importer):
     def make_columns(self) -> tuple[Column, ...]:
         return customer_columns(zone=self.zone, now=self.now)
 
+    def staging_columns(self) -> dict[str, str]:
+        return {**super().staging_columns(), "custom": "jsonb NOT NULL DEFAULT '{}'"}
+
     def params(self) -> dict[str, Any]:
         return {
             "now": self.now,
@@ -33,6 +36,9 @@ class CustomerImporter(Importer):
 
     def merge(self, cursor: Any) -> Counts:
         params = self.params()
+        if fields := custom_fields.fields():
+            statement, slugs = sql.gather_custom(fields)
+            cursor.execute(statement, slugs)
         self._refuse(cursor, params)
         for statement in (*sql.REFERENCES, *sql.TARGET):
             cursor.execute(statement, params)

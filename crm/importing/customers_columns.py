@@ -11,6 +11,7 @@ from crm import addresses, consents
 from crm.importing import cells
 from crm.importing.cells import BadCell, Parser, Text, text
 from crm.importing.columns import Column
+from crm.importing.customers_more import custom_columns, point_columns
 from crm.models import Channel, Customer, Gender
 
 MAYBE_DATE = "date"
@@ -38,11 +39,13 @@ def customer_columns(*, zone: ZoneInfo, now: datetime) -> tuple[Column, ...]:
         *_person(),
         *_traits(now),
         *_place(),
+        *point_columns(),
         *_household(),
         *_home(),
         *_tastes(moment),
         *_reach(),
         *_allowed(zone, now),
+        *custom_columns(),
     )
 
 
@@ -264,6 +267,15 @@ def _tastes(moment: Parser) -> tuple[Column, ...]:
             "дата регистрации; клиент с; создан; дата создания; data di registrazione; iscritto il; data iscrizione; "
             "cliente dal; rekisteröity; rekisteröitymispäivä; asiakas alkaen; luotu; liittymispäivä; skráður; "
             "skráningardagur; skráð; stofnað; date registered; create date; created on; createdat",
+        ),
+        Column(
+            "guardian_agreed_on",
+            cells.any_day(),
+            MAYBE_DATE,
+            holds="date",
+            label=_("guardian agreed on"),
+            synonyms="guardian consent; parental consent; parent consent date; einwilligung der eltern; "
+            "согласие родителей; consenso dei genitori; huoltajan suostumus; samþykki foreldris",
         ),
     )
 

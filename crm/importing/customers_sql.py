@@ -1,7 +1,9 @@
 """The statements that turn staged rows into customers, in their order. Parameters: now, and the reasons of refusals."""
 
+from collections.abc import Sequence
+
 from crm.customers import DerivedKeys
-from crm.models import Channel
+from crm.models import Channel, CustomField
 
 TEXTS = {
     "first_name": 200,
@@ -13,6 +15,7 @@ TEXTS = {
     "region": 200,
     "country": 100,
     "postcode": 20,
+    "area_kind": 50,
     "income_band": 50,
     "social_group": 50,
     "housing": 50,
@@ -28,15 +31,25 @@ WORDS = ("pets", "interests", "opinions", "values", "tags")
 KEYED = ("first_name", "last_name", "email", "phone", "postcode", "country")
 
 BLANK_TEXTS = (*TEXTS, "email", "phone", "gender", "preferred_channel")
-MAYBE = ("birth_date", "household_size", "children", "registered_at")
-_FIELDS = tuple(f'"{name}"' for name in (*BLANK_TEXTS, *MAYBE, *WORDS))  # "values" is a word of SQL
+POINT = ("latitude", "longitude")
+MAYBE = ("birth_date", "household_size", "children", "registered_at", "guardian_agreed_on", *POINT)
+_FIELDS = tuple(f'"{name}"' for name in (*BLANK_TEXTS, *MAYBE, *WORDS, "custom"))  # "values" is a word of SQL
 _WRITTEN = (*_FIELDS, "household_id", "company_id")
+
+
+def _point(name: str) -> str:
+    """Of another postcode without a point of its own it isn't known where that is."""
+    moves = "new.postcode <> '' AND new.postcode <> known.postcode AND new.latitude IS NULL AND new.longitude IS NULL"
+    return f"CASE WHEN {moves} THEN NULL ELSE coalesce(new.{name}, known.{name}) END AS {name}"
+
 
 _MERGED = ", ".join(
     [
         *(f"""coalesce(nullif(new."{name}", ''), known."{name}", '') AS "{name}" """ for name in BLANK_TEXTS),
-        *(f"""coalesce(new."{name}", known."{name}") AS "{name}" """ for name in MAYBE),
+        *(f"""coalesce(new."{name}", known."{name}") AS "{name}" """ for name in MAYBE if name not in POINT),
+        *(_point(name) for name in POINT),
         *(f"""coalesce(nullif(new."{name}", '{{}}'), known."{name}", '{{}}') AS "{name}" """ for name in WORDS),
+        "coalesce(known.custom, '{}') || new.custom AS custom",
         "coalesce(household.id, known.household_id) AS household_id",
         "coalesce(company.id, known.company_id) AS company_id",
     ]
@@ -53,8 +66,31 @@ def _says_otherwise(name: str) -> str:
 
 
 _DIFFERS = " OR ".join(f"({_says_otherwise(name)})" for name in (*BLANK_TEXTS, *MAYBE, *WORDS))
+_DIFFERS += " OR (new.custom <> '{}' AND known.custom || new.custom <> known.custom)"
 _DIFFERS += "".join(f" OR {name}.id <> coalesce(known.{name}_id, -1)" for name in ("household", "company"))
 _DIFFERS_IN_KEYS = " OR ".join(f"({_says_otherwise(name)})" for name in KEYED)
+
+
+def gather_custom(fields: Sequence[CustomField]) -> tuple[str, list[str]]:
+    """A statement that puts what a row says in the shop's own fields together, and its parameters."""
+    parts, said = [], []
+    for field in fields:
+        column = f'"{field.attribute}"'  # small letters, digits and _ only
+        match field.kind:
+            case CustomField.Kind.TEXT | CustomField.Kind.CHOICE:
+                parts.append(f"%s::text, nullif({column}, '')")
+                said.append(f"{column} <> ''")
+            case CustomField.Kind.WORDS:
+                parts.append(f"%s::text, CASE WHEN {column} <> '{{}}' THEN to_jsonb({column}) END")
+                said.append(f"{column} <> '{{}}'")
+            case _:
+                parts.append(f"%s::text, {column}")
+                said.append(f"{column} IS NOT NULL")
+    # An object of more than 50 keys is put together from several: a function takes 100 arguments at most.
+    objects = (f"jsonb_build_object({', '.join(parts[at : at + 40])})" for at in range(0, len(parts), 40))
+    statement = f"UPDATE import_row SET custom = jsonb_strip_nulls({' || '.join(objects)}) WHERE {' OR '.join(said)}"
+    return statement, [field.slug for field in fields]
+
 
 _REFUSE_AGAIN = """
     INSERT INTO import_problem (row, key, reason)
@@ -171,17 +207,18 @@ _ANY_STATEMENT = " OR ".join(f"consent_{channel} IS NOT NULL" for channel in Cha
 STATING = f"SELECT id FROM import_target WHERE {_ANY_STATEMENT}"
 
 _NAMED = """
-    jsonb_build_object('household_id', (SELECT number FROM crm_household WHERE id = {0}.household_id),
+    (SELECT coalesce(jsonb_object_agg('custom_' || key, value), '{{}}') FROM jsonb_each({0}.custom))
+    || jsonb_build_object('household_id', (SELECT number FROM crm_household WHERE id = {0}.household_id),
                        'company', (SELECT name FROM crm_company WHERE id = {0}.company_id))
 """
-_NOT_SHOWN = "ARRAY['id', 'row', 'number', 'is_new', 'is_changed', 'has_other_keys', 'company_id']"
+_NOT_SHOWN = "ARRAY['id', 'row', 'custom', 'number', 'is_new', 'is_changed', 'has_other_keys', 'company_id']"
 SHOW_CREATED = f"""
     SELECT row, jsonb_build_object('customer_id', number) || (to_jsonb(target) - {_NOT_SHOWN})
            || {_NAMED.format("target")}
       FROM import_target AS target WHERE is_new ORDER BY row
 """
 _NOT_COMPARED = (
-    "ARRAY['id', 'row', 'number', 'is_new', 'is_changed', 'has_other_keys', 'company_id', 'card_number', "
+    "ARRAY['id', 'row', 'custom', 'number', 'is_new', 'is_changed', 'has_other_keys', 'company_id', 'card_number', "
     f"""'consent_date', 'consent_source', {", ".join(f"'consent_{channel}'" for channel in Channel.values)}]"""
 )
 SHOW_UPDATED = f"""

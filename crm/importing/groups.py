@@ -8,7 +8,7 @@ from crm.importing import cells
 from crm.importing.cells import text
 from crm.importing.columns import Column
 from crm.importing.merging import Counts, Importer
-from crm.importing.shop import DROP_REFUSED, REFUSE_AGAIN
+from crm.importing.shop import DROP_REFUSED, REFUSE_AGAIN, mark_selected
 
 _REFUSE_STRANGER = """
     INSERT INTO import_problem (row, key, reason)
@@ -52,6 +52,18 @@ _WRITE_HOUSEHOLDS = (
     SELECT number, decision_maker_id FROM import_target WHERE id IS NULL ORDER BY number
     """,
 )
+# Whose answer may change: who decides from now on, who did before, and who buys for a company of which more is known.
+_DECIDERS = """
+    SELECT decision_maker_id FROM import_target
+     WHERE (id IS NULL OR is_changed) AND decision_maker_id IS NOT NULL
+    UNION
+    SELECT known.decision_maker_id FROM import_target AS target JOIN {table} AS known ON known.id = target.id
+     WHERE target.is_changed AND known.decision_maker_id IS NOT NULL
+"""
+_CONTACTS = """
+    SELECT customer.id FROM import_target AS target JOIN crm_customer AS customer ON customer.company_id = target.id
+     WHERE target.is_changed
+"""
 _COUNT = """
     SELECT count(*) FILTER (WHERE id IS NULL), count(*) FILTER (WHERE is_changed),
            count(*) FILTER (WHERE id IS NOT NULL AND NOT is_changed), (SELECT count(*) FROM import_problem)
@@ -96,6 +108,7 @@ class HouseholdImporter(Importer):
             cursor.execute(DROP_REFUSED)
         cursor.execute(_HOUSEHOLDS, params)
         self.show(cursor, *_SHOW_HOUSEHOLDS)
+        mark_selected(cursor, _DECIDERS.format(table="crm_household"))
         for statement in _WRITE_HOUSEHOLDS:
             cursor.execute(statement, params)
         cursor.execute(_COUNT)
@@ -199,6 +212,7 @@ class CompanyImporter(Importer):
         for statement in (_COMPANIES, _COMPARE_COMPANIES):
             cursor.execute(statement, params)
         self.show(cursor, *_SHOW_COMPANIES)
+        mark_selected(cursor, f"{_DECIDERS.format(table='crm_company')} UNION {_CONTACTS}")
         for statement in _WRITE_COMPANIES:
             cursor.execute(statement, params)
         cursor.execute(_COUNT)

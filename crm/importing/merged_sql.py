@@ -45,15 +45,21 @@ def _fields() -> Iterator[tuple[str, str, str]]:
     yield "household_id", "new.household_id <> ''", "survivor.household_id IS NOT NULL"
     yield "company", "new.company <> ''", "survivor.company_id IS NOT NULL"
     yield "card_number", "new.card_number <> ''", "false"
+    yield "custom", "new.custom <> '{}'", "false"
 
 
 def _lines(parts: Iterable[str]) -> str:
     return ",\n           ".join(parts)
 
 
+def _said(name: str) -> str:
+    lacked = "new.custom - ARRAY(SELECT jsonb_object_keys(survivor.custom))"
+    return lacked if name == "custom" else f'new."{name}"'
+
+
 # There is no aggregate for "the first one", and lists of words can't be elements of an array.
 _FIRSTS = _lines(
-    f"""(SELECT new."{name}" FROM import_merged AS one JOIN import_row AS new ON new.row = one.row
+    f"""(SELECT {_said(name)} FROM import_merged AS one JOIN import_row AS new ON new.row = one.row
               WHERE one.survivor_id = survivor.id AND {says} AND NOT ({has}) ORDER BY new.row LIMIT 1) AS "{name}" """
     for name, says, has in _fields()
 )
@@ -77,6 +83,8 @@ _TEXTS = {*BLANK_TEXTS, "household_id", "company", "card_number"}
 
 def _filled(name: str) -> str:
     """The row's own value, else what was absorbed."""
+    if name == "custom":
+        return "coalesce(absorbed.custom, '{}') || own.custom"
     if name in _TEXTS:
         return f"""coalesce(nullif(own."{name}", ''), absorbed."{name}", '')"""
     if name in WORDS:
@@ -86,6 +94,8 @@ def _filled(name: str) -> str:
 
 def _alone(name: str) -> str:
     """What was absorbed, the row's own value aside."""
+    if name == "custom":
+        return "coalesce(absorbed.custom, '{}')"
     if name in _TEXTS:
         return f"""coalesce(absorbed."{name}", '')"""
     return f"""coalesce(absorbed."{name}", '{{}}')""" if name in WORDS else f"""absorbed."{name}" """

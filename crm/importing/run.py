@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm import bell, sales
+from crm.importing.answers import AnswerImporter
 from crm.importing.columns import Column
 from crm.importing.customers import CustomerImporter
 from crm.importing.errors import errors_path as errors_path_of
@@ -22,9 +23,11 @@ from crm.importing.findings import SAMPLE
 from crm.importing.formats import Recognised, TableFile, open_file
 from crm.importing.groups import CompanyImporter, HouseholdImporter
 from crm.importing.guessing import by_names, complete
+from crm.importing.invoices import InvoiceImporter
 from crm.importing.loyalty import LoyaltyImporter
 from crm.importing.mapping import Mapping, from_json
 from crm.importing.merging import Importer
+from crm.importing.places import PlaceImporter
 from crm.importing.plan import WRITTEN, Plan, make_plan
 from crm.importing.products import ProductImporter
 from crm.importing.reading import FileRefused, Reader
@@ -48,6 +51,9 @@ IMPORTERS: dict[str, type[Importer]] = {
         ReceiptImporter,
         LoyaltyImporter,
         ConsentImporter,
+        AnswerImporter,
+        PlaceImporter,
+        InvoiceImporter,
     )
 }
 KINDS = tuple(IMPORTERS)

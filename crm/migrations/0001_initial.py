@@ -2201,10 +2201,46 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Question",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(allow_unicode=True, max_length=100, unique=True, verbose_name="key")),
+                ("text", models.CharField(max_length=500, verbose_name="question")),
+                (
+                    "privacy",
+                    models.CharField(
+                        choices=[
+                            ("ordinary", "ordinary"),
+                            ("sensitive", "sensitive: kept from shop staff"),
+                            ("special", "special (politics, health, belief): needs a consent of its own"),
+                        ],
+                        default="ordinary",
+                        max_length=10,
+                        verbose_name="privacy",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "question",
+                "verbose_name_plural": "questions",
+                "ordering": ["slug"],
+            },
+        ),
+        migrations.CreateModel(
             name="Answer",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("question", models.SlugField(max_length=100, verbose_name="question")),
+                ("client_key", models.UUIDField(blank=True, editable=False, null=True, unique=True)),
+                (
+                    "question",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="answers",
+                        to="crm.question",
+                        verbose_name="question",
+                    ),
+                ),
                 ("value", models.CharField(max_length=1000, verbose_name="answer")),
                 ("answered_at", models.DateTimeField(verbose_name="when")),
                 (
@@ -2216,7 +2252,10 @@ class Migration(migrations.Migration):
                 (
                     "survey",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="answers", to="crm.survey"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="answers",
+                        to="crm.survey",
+                        verbose_name="survey",
                     ),
                 ),
             ],
@@ -2792,7 +2831,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="answer",
-            index=models.Index(fields=["question", "value"], name="answer_by_question"),
+            index=models.Index(
+                fields=["question", "customer", "-answered_at", "-id"], include=("value",), name="answer_newest_first"
+            ),
         ),
         migrations.AddConstraint(
             model_name="tieraward",
@@ -2909,5 +2950,290 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
                 "constraints": [models.UniqueConstraint(fields=("upload", "position"), name="mending_once_per_row")],
             },
+        ),
+        migrations.CreateModel(
+            name="CustomField",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "slug",
+                    models.CharField(
+                        help_text="Rules and files call the field custom_ and this. It stays for good.",
+                        max_length=50,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z][a-z0-9_]*\\Z", "Use small letters, digits and _, beginning with a letter."
+                            )
+                        ],
+                        verbose_name="key",
+                    ),
+                ),
+                ("label", models.CharField(max_length=100, verbose_name="name")),
+                ("help", models.CharField(blank=True, default="", max_length=300, verbose_name="explanation")),
+                ("group", models.CharField(default="demographic", max_length=20, verbose_name="group")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("text", "text"),
+                            ("number", "number"),
+                            ("choice", "one of a list"),
+                            ("words", "several words"),
+                            ("date", "date"),
+                            ("flag", "yes or no"),
+                        ],
+                        default="text",
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "choices",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=100),
+                        blank=True,
+                        default=list,
+                        help_text="Of a list: what can be chosen.",
+                        size=None,
+                        verbose_name="values",
+                    ),
+                ),
+                (
+                    "unit",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Of a number: kg, km, years",
+                        max_length=20,
+                        verbose_name="unit",
+                    ),
+                ),
+                (
+                    "privacy",
+                    models.CharField(
+                        choices=[
+                            ("ordinary", "ordinary"),
+                            ("sensitive", "sensitive: kept from shop staff"),
+                            ("special", "special (politics, health, belief): needs a consent of its own"),
+                        ],
+                        default="ordinary",
+                        max_length=10,
+                        verbose_name="privacy",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "custom field",
+                "verbose_name_plural": "custom fields",
+                "ordering": ["label", "id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Invoice",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(max_length=100, unique=True, verbose_name="number")),
+                ("issued_on", models.DateField(verbose_name="issued")),
+                ("due_on", models.DateField(verbose_name="due")),
+                ("paid_on", models.DateField(blank=True, null=True, verbose_name="paid")),
+                ("amount_minor", models.BigIntegerField(verbose_name="amount")),
+            ],
+            options={
+                "verbose_name": "invoice",
+                "verbose_name_plural": "invoices",
+                "ordering": ["-issued_on", "-id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="PostcodePlace",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "country",
+                    models.CharField(
+                        help_text="Two letters, as ISO 3166 has them.", max_length=2, verbose_name="country"
+                    ),
+                ),
+                ("postcode", models.CharField(max_length=20, verbose_name="postcode")),
+                ("postcode_key", models.CharField(editable=False, max_length=20)),
+                (
+                    "latitude",
+                    models.FloatField(
+                        validators=[
+                            django.core.validators.MinValueValidator(-90),
+                            django.core.validators.MaxValueValidator(90),
+                        ],
+                        verbose_name="latitude",
+                    ),
+                ),
+                (
+                    "longitude",
+                    models.FloatField(
+                        validators=[
+                            django.core.validators.MinValueValidator(-180),
+                            django.core.validators.MaxValueValidator(180),
+                        ],
+                        verbose_name="longitude",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "place of a postcode",
+                "verbose_name_plural": "places of postcodes",
+                "ordering": ["country", "postcode_key"],
+            },
+        ),
+        migrations.AddField(
+            model_name="customer",
+            name="area_kind",
+            field=models.CharField(blank=True, db_default="", default="", max_length=50, verbose_name="urban or rural"),
+        ),
+        migrations.AddField(
+            model_name="customer",
+            name="guardian_agreed_on",
+            field=models.DateField(
+                blank=True,
+                help_text="Of a child: when a parent or guardian agreed that it belongs to groups and is written to.",
+                null=True,
+                verbose_name="guardian agreed on",
+            ),
+        ),
+        migrations.AddField(
+            model_name="customer",
+            name="latitude",
+            field=models.FloatField(
+                blank=True,
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(-90),
+                    django.core.validators.MaxValueValidator(90),
+                ],
+                verbose_name="latitude",
+            ),
+        ),
+        migrations.AddField(
+            model_name="customer",
+            name="longitude",
+            field=models.FloatField(
+                blank=True,
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(-180),
+                    django.core.validators.MaxValueValidator(180),
+                ],
+                verbose_name="longitude",
+            ),
+        ),
+        migrations.AddField(
+            model_name="store",
+            name="latitude",
+            field=models.FloatField(
+                blank=True,
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(-90),
+                    django.core.validators.MaxValueValidator(90),
+                ],
+                verbose_name="latitude",
+            ),
+        ),
+        migrations.AddField(
+            model_name="store",
+            name="longitude",
+            field=models.FloatField(
+                blank=True,
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(-180),
+                    django.core.validators.MaxValueValidator(180),
+                ],
+                verbose_name="longitude",
+            ),
+        ),
+        migrations.AddField(
+            model_name="webvisit",
+            name="product",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="viewed_by",
+                to="crm.product",
+                verbose_name="product",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="review",
+            index=models.Index(fields=["written_at"], name="review_by_time"),
+        ),
+        migrations.AddIndex(
+            model_name="webvisit",
+            index=models.Index(
+                condition=models.Q(("customer__isnull", False)), fields=["visited_on"], name="visit_by_day"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="wishlistitem",
+            index=models.Index(fields=["added_at"], name="wish_by_time"),
+        ),
+        migrations.AddConstraint(
+            model_name="answer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("value", ""), _negated=True), name="answer_says_something"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="customfield",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind", "choice"), ("choices", []), _connector="OR"),
+                name="custom_field_choices_of_a_list",
+            ),
+        ),
+        migrations.AddField(
+            model_name="invoice",
+            name="customer",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="invoices",
+                to="crm.customer",
+                verbose_name="customer",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="postcodeplace",
+            constraint=models.UniqueConstraint(fields=("postcode_key", "country"), name="postcode_place_once"),
+        ),
+        migrations.AddIndex(
+            model_name="invoice",
+            index=models.Index(fields=["due_on"], name="invoice_by_due_day"),
+        ),
+        migrations.AddConstraint(
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("due_on__gte", models.F("issued_on"))), name="invoice_due_after_issue"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("paid_on", None), ("paid_on__gte", models.F("issued_on")), _connector="OR"),
+                name="invoice_paid_after_issue",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="invoice_amount_positive"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
+                condition=models.Q(("birth_date__isnull", False), ("guardian_agreed_on", None)),
+                fields=["birth_date"],
+                name="customer_by_birth_date",
+            ),
         ),
     ]

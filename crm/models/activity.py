@@ -14,6 +14,9 @@ from crm.models.shop import Product
 class WebVisit(models.Model):
     client_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="visits", db_index=False)
+    product = models.ForeignKey(
+        Product, models.PROTECT, null=True, blank=True, related_name="viewed_by", verbose_name=_("product")
+    )
     visitor = models.CharField(
         _("visitor"), max_length=64, help_text=_("The browser's own key, until a customer is known.")
     )
@@ -28,7 +31,8 @@ class WebVisit(models.Model):
         indexes = [
             models.Index(
                 name="visit_by_customer", fields=["customer", "visited_on"], condition=Q(customer__isnull=False)
-            )
+            ),
+            models.Index(name="visit_by_day", fields=["visited_on"], condition=Q(customer__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -49,6 +53,7 @@ class WishlistItem(models.Model):
                 fields=["customer", "product"], condition=Q(removed_at=None), name="wish_once_at_a_time"
             )
         ]
+        indexes = [models.Index(name="wish_by_time", fields=["added_at"])]
 
     def __str__(self) -> str:
         return str(self.product)
@@ -66,6 +71,7 @@ class Review(models.Model):
         verbose_name = _("review")
         verbose_name_plural = _("reviews")
         constraints = [models.CheckConstraint(condition=Q(rating__range=(1, 5)), name="review_rating_one_to_five")]
+        indexes = [models.Index(name="review_by_time", fields=["written_at"])]
 
     def __str__(self) -> str:
         return f"{self.rating}/5"
@@ -98,22 +104,53 @@ class Survey(models.Model):
         return self.title
 
 
-class Answer(models.Model):
-    """A customer's answer to one question of a survey; the newest one counts."""
+class Question(models.Model):
+    """What surveys ask. One question may stand in several of them, and be asked again years later."""
 
-    survey = models.ForeignKey(Survey, models.PROTECT, related_name="answers")
+    class Privacy(models.TextChoices):
+        """As :class:`crm.attributes.Privacy` has it."""
+
+        ORDINARY = "ordinary", _("ordinary")
+        SENSITIVE = "sensitive", _("sensitive: kept from shop staff")
+        SPECIAL = "special", _("special (politics, health, belief): needs a consent of its own")
+
+    slug = models.SlugField(_("key"), max_length=100, unique=True, allow_unicode=True)
+    text = models.CharField(_("question"), max_length=500)
+    privacy = models.CharField(_("privacy"), max_length=10, choices=Privacy, default=Privacy.ORDINARY)
+
+    class Meta:
+        verbose_name = _("question")
+        verbose_name_plural = _("questions")
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.text or self.slug
+
+
+class Answer(models.Model):
+    """A customer's answer to one question of a survey; the newest one (``answered_at``, then id) counts."""
+
+    client_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
+    survey = models.ForeignKey(Survey, models.PROTECT, related_name="answers", verbose_name=_("survey"))
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="answers")
-    question = models.SlugField(_("question"), max_length=100)
+    question = models.ForeignKey(
+        Question, models.PROTECT, related_name="answers", verbose_name=_("question"), db_index=False
+    )
     value = models.CharField(_("answer"), max_length=1000)
     answered_at = models.DateTimeField(_("when"))
 
     class Meta:
         verbose_name = _("answer")
         verbose_name_plural = _("answers")
-        indexes = [models.Index(name="answer_by_question", fields=["question", "value"])]
+        indexes = [
+            models.Index(
+                name="answer_newest_first", fields=["question", "customer", "-answered_at", "-id"], include=["value"]
+            )
+        ]
+        constraints = [models.CheckConstraint(condition=~Q(value=""), name="answer_says_something")]
 
     def __str__(self) -> str:
-        return f"{self.question}: {self.value}"
+        return f"{self.question_id}: {self.value}"
 
 
 class Note(models.Model):

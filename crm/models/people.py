@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Now, Reverse
 from django.utils.translation import gettext_lazy as _
 
+from crm.models.places import latitude_field, longitude_field
+
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
@@ -136,6 +138,9 @@ class Customer(models.Model):
     region = _text(_("region"))
     country = _text(_("country"), 100)
     postcode = _text(_("postcode"), 20)
+    area_kind = _text(_("urban or rural"), 50)
+    latitude = latitude_field()
+    longitude = longitude_field()
 
     income_band = _text(_("income band"), 50)
     social_group = _text(_("socio-economic group"), 50)
@@ -183,6 +188,12 @@ class Customer(models.Model):
     goal = _text(_("came for"), 100)
     registered_at = models.DateTimeField(
         _("registered"), null=True, blank=True, help_text=_("Joined the programme, or signed up.")
+    )
+    guardian_agreed_on = models.DateField(
+        _("guardian agreed on"),
+        null=True,
+        blank=True,
+        help_text=_("Of a child: when a parent or guardian agreed that it belongs to groups and is written to."),
     )
     no_profiling = models.BooleanField(
         _("asked not to be profiled"),
@@ -242,6 +253,11 @@ class Customer(models.Model):
                 condition=~Q(postcode_key=""),
             ),
             models.Index(name="customer_by_name", fields=["name_key", "id"]),
+            models.Index(
+                name="customer_by_birth_date",
+                fields=["birth_date"],
+                condition=Q(birth_date__isnull=False, guardian_agreed_on=None),
+            ),
             # Whom rules may speak of, and the few of whom they may not: both without reading the customers' wide rows.
             models.Index(
                 name="customer_live",

@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from crm.models.places import latitude_field, longitude_field
+
 
 class Shop(models.Model):
     """The one row of settings that an administrator edits; what needs a restart is in the environment instead."""
@@ -68,6 +70,8 @@ class Store(models.Model):
     code = models.CharField(_("code"), max_length=100, unique=True, help_text=_("As imports and tills name it."))
     name = models.CharField(_("name"), max_length=200)
     city = models.CharField(_("city"), max_length=200, blank=True)
+    latitude = latitude_field()
+    longitude = longitude_field()
     is_active = models.BooleanField(_("active"), default=True)
     receipts_numbered = models.PositiveBigIntegerField(
         default=0, db_default=0, editable=False, help_text=_("The last number that this store's till gave.")

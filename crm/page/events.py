@@ -145,7 +145,7 @@ def reviews(ids: Ids, before: Cursor | None, limit: int) -> list[Event]:
 
 
 def answers(ids: Ids, before: Cursor | None, limit: int) -> list[Event]:
-    rows = Answer.objects.filter(customer__in=ids).select_related("survey")
+    rows = Answer.objects.filter(customer__in=ids).select_related("survey", "question")
     shown = newest(rows, at="answered_at", key="answers", before=before, limit=limit)
     return [
         Event(

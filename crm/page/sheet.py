@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from crm import loyalty, person
+from crm import custom_fields, loyalty, person
 from crm.days import shop_day
 from crm.models import Customer, DataRequest, LoyaltyCard, Receipt, ReceiptKind
 from crm.page import lines, spending
@@ -102,6 +102,15 @@ def _alerts(customer: Customer) -> list[Alert]:
     return alerts
 
 
+def _shown(value: Any) -> str:
+    match value:
+        case bool():
+            return _("yes") if value else _("no")
+        case list():
+            return ", ".join(map(str, value))
+    return str(value)
+
+
 def _facts(customer: Customer) -> list[tuple[str, str]]:
     """What is written down about them, each with its name; what is unknown is left out."""
 
@@ -120,5 +129,10 @@ def _facts(customer: Customer) -> list[tuple[str, str]]:
     for name in ("household_size", "children"):
         if getattr(customer, name) is not None:
             facts.append((named(name), str(getattr(customer, name))))
-    facts += [(str(name), str(value)) for name, value in customer.custom.items() if value not in ("", None)]
+    labels = {field.slug: field.label for field in custom_fields.fields()}
+    facts += [
+        (labels.get(name, str(name)), _shown(value))
+        for name, value in customer.custom.items()
+        if value not in ("", None, [])
+    ]
     return [(name, value) for name, value in facts if value]

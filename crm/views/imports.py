@@ -206,7 +206,7 @@ def read(request: HttpRequest, upload: Upload) -> HttpResponse:
         "delimiters": DELIMITERS,
         "orders": {order: EXAMPLES[order] for order in ("dmy", "mdy", "ymd")},
         "time_zone": upload.how.get("time_zone") or settings.TIME_ZONE,
-        "zones": _zones() if upload.kind in ("receipts", "loyalty", "consents") else [],
+        "zones": _zones() if upload.kind in ("receipts", "loyalty", "consents", "answers") else [],
     }
     if request.headers.get("HX-Request"):
         return render(request, "imports/_reading.html", {"upload": upload, **context})

@@ -45,6 +45,8 @@ BACK_OFFICE = {
     "crm.product": ("v", "vacd"),
     "crm.receipt": ("v", "v"),
     "crm.shop": ("", "vac"),
+    "crm.customfield": ("v", "vacd"),
+    "crm.question": ("v", "vacd"),
     "crm.receiptmail": ("v", "v"),
     "crm.servicemail": ("", "v"),
     "crm.topic": ("v", "vacd"),
@@ -69,7 +71,9 @@ WITHHELD = {
         ("crm.customerprofile", "crm.customercategory", "crm.receiptmail", "crm.servicemail", "crm.job"), "acd"
     ),
     **dict.fromkeys(("crm.webvisit", "crm.review"), "cd"),
-    "crm.answer": "acd",
+    "crm.answer": "cd",
+    "crm.invoice": "d",  # books stay
+    "crm.postcodeplace": "vacd",  # imported, and read by distances alone
     "crm.wishlistitem": "c",
     **dict.fromkeys(("segments.membership", "segments.membershipevent"), "acd"),
     **dict.fromkeys(

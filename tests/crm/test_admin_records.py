@@ -36,7 +36,7 @@ def cards(customer: Customer | None = None) -> dict[str, Any]:
 
 
 def test_a_customer_added_here_has_a_number_a_profile_and_a_mark(administrator: Client) -> None:
-    form = {"first_name": "Ilze", "last_name": "Kalniņa", "email": "ilze@example.com", "custom": "{}", **cards()}
+    form = {"first_name": "Ilze", "last_name": "Kalniņa", "email": "ilze@example.com", **cards()}
     answer = administrator.post(reverse("admin:crm_customer_add"), form)
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     customer = Customer.objects.get()
@@ -48,7 +48,7 @@ def test_a_customer_added_here_has_a_number_a_profile_and_a_mark(administrator: 
 def test_a_customer_changed_here_is_found_by_the_new_name_and_marked(administrator: Client) -> None:
     customer = make.customer("Anna Ozola", city="Riga")
     ChangeMark.objects.all().delete()
-    form = {"first_name": "Anna", "last_name": "Bērziņa", "city": "Liepāja", "custom": "{}", **cards()}
+    form = {"first_name": "Anna", "last_name": "Bērziņa", "city": "Liepāja", **cards()}
     answer = administrator.post(reverse("admin:crm_customer_change", args=[customer.pk]), form)
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     customer.refresh_from_db()
@@ -58,7 +58,7 @@ def test_a_customer_changed_here_is_found_by_the_new_name_and_marked(administrat
 
 
 def test_a_bad_address_stands_at_its_field(administrator: Client) -> None:
-    answer = administrator.post(reverse("admin:crm_customer_add"), {"email": "nowhere", "custom": "{}", **cards()})
+    answer = administrator.post(reverse("admin:crm_customer_add"), {"email": "nowhere", **cards()})
     assert list(answer.context["adminform"].form.errors) == ["email"]
     assert not Customer.objects.exists()
 

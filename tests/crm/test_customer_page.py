@@ -23,6 +23,7 @@ from crm.models import (
     Household,
     LoyaltyEntry,
     Note,
+    Question,
     Survey,
     Tier,
     TierAward,
@@ -201,7 +202,8 @@ def everything(customer: Customer, number: int = 1) -> None:
         activity.write_review(
             key=uuid.uuid4(), customer=customer, product=product, rating=5, text="Fine", written_at=now, now=now
         )
-        Answer.objects.create(survey=survey, customer=customer, question="q", value="a", answered_at=now)
+        question = Question.objects.get_or_create(slug="q", text="Q?")[0]
+        Answer.objects.create(survey=survey, customer=customer, question=question, value="a", answered_at=now)
         notes.add_note(customer=customer, text="Likes tea.", by=colleague(), now=now)
         consents.record_consent(
             customer=customer, channel=Channel.EMAIL, granted=True, source="till", stated_at=now, now=now, by=None
@@ -397,7 +399,6 @@ def test_editing_is_a_page_of_its_own(client: Client) -> None:
     form = {
         "first_name": "Anna",
         "last_name": "Bērziņa",
-        "custom": "{}",
         "cards-TOTAL_FORMS": 0,
         "cards-INITIAL_FORMS": 0,
     }

@@ -89,6 +89,7 @@ def test_what_is_kept_of_free_text_is_known_by_name() -> None:
         "crm.Company.industry",
         "crm.Company.website",
         "crm.Company.address",
+        "crm.Invoice.number",
         "crm.Receipt.source",
         "crm.Receipt.external_id",
         "crm.Receipt.payment",

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 from python_calamine import CalamineWorkbook
 
-from crm import consents, jobs
+from crm import consents, custom_fields, jobs
 from crm.exporting import EXPORTS, SCREENS
 from crm.exporting import run as exporting
 from crm.exporting.sheets import as_cell, csv_cell, write_csv, write_xlsx
@@ -222,6 +222,7 @@ def test_a_balance_is_the_ledgers_and_stands_once_for_each_customer(client: Clie
 def test_every_export_takes_one_query_for_its_rows(name: str) -> None:
     screen = next(screen for screen in SCREENS.values() if EXPORTS[name] in screen.exports)
     root = User.objects.create_superuser("root")
+    custom_fields.fields()  # read once a request
     query = {"segments.members": "segment=1", "campaigns.deliveries": "campaign=1"}.get(screen.name, "")
     found = screen.find(root, query)
     with CaptureQueriesContext(connection) as queries:

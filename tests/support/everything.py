@@ -36,6 +36,7 @@ WANTED: Mapping[str, Mapping[str, Any]] = {
     "crm.TierAward": {"ends_on": NOW.date()},
     "crm.LoyaltyCard": {"replaced_by": None, "status": "active"},
     "crm.Review": {"rating": 4},
+    "crm.Invoice": {"amount_minor": 1999},
     "campaigns.Delivery": {"status": "accepted", "leased_until": None},
     "campaigns.Campaign": {"status": "finished", "launched_at": NOW, "holdout_percent": 0},
 }

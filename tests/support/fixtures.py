@@ -31,6 +31,19 @@ def _reset_after_commits() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _own_custom_fields(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another test has defined was rolled back; a test without a database has none."""
+    from crm.custom_fields import FAMILY, CustomFields
+
+    monkeypatch.setattr(FAMILY, "_fields", ())
+    monkeypatch.setattr(FAMILY, "_attributes", {})
+    monkeypatch.setattr(FAMILY, "_read_at", None)
+    with_database = {"db", "transactional_db", "live_server"} & set(request.fixturenames)
+    if not with_database and not request.node.get_closest_marker("django_db"):
+        monkeypatch.setattr(CustomFields, "_refresh", lambda self: None)
+
+
 @pytest.fixture(scope="session")
 def _smtp_server() -> Iterator[SmtpCatcher]:
     catcher, controller = smtp.start()
