@@ -17,7 +17,6 @@ from typing import Any
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,8 +24,6 @@ from campaigns import states, wishes
 from campaigns.channels import Claimed, Door, Fate, Outcome, Session, Trouble, door
 from campaigns.models import Campaign, Delivery, TrackedEvent
 from campaigns.suppression import hash_params, reason_of_one, suppress_addresses
-from crm import marks
-from crm.models import Customer
 
 CHUNK = 1000
 WINDOW = 100
@@ -247,13 +244,20 @@ def open_window(
 
 
 _SETTLE = """
-UPDATE campaigns_delivery d SET status = o.status, reason = o.reason, detail = o.detail, not_before = o.not_before,
-    leased_until = NULL, lease = CASE o.status WHEN 'sending' THEN d.lease END, tries = d.tries + o.tried,
-    sent_at = CASE WHEN o.status IN ('accepted', 'sending') THEN d.sent_at END
-FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[], %(details)s::text[],
-    %(not_befores)s::timestamptz[], %(tried)s::int[]) AS o (id, status, reason, detail, not_before, tried)
-WHERE d.id = o.id AND d.status = 'sending' AND d.lease = %(lease)s
-RETURNING d.status, d.customer_id
+WITH given AS (
+    UPDATE campaigns_delivery d SET status = o.status, reason = o.reason, detail = o.detail, not_before = o.not_before,
+        leased_until = NULL, lease = CASE o.status WHEN 'sending' THEN d.lease END, tries = d.tries + o.tried,
+        sent_at = CASE WHEN o.status IN ('accepted', 'sending') THEN d.sent_at END
+    FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[], %(details)s::text[],
+        %(not_befores)s::timestamptz[], %(tried)s::int[]) AS o (id, status, reason, detail, not_before, tried)
+    WHERE d.id = o.id AND d.status = 'sending' AND d.lease = %(lease)s
+    RETURNING d.status, d.customer_id
+), marked AS (
+    INSERT INTO crm_changemark (customer_id)
+    SELECT coalesce(c.merged_into_id, c.id) FROM given JOIN crm_customer c ON c.id = given.customer_id
+    WHERE given.status = 'accepted'
+)
+SELECT status FROM given
 """
 
 
@@ -312,11 +316,7 @@ def _write(lease: uuid.UUID, rows: Sequence[_Settled]) -> set[str]:
     }
     with connection.cursor() as cursor:
         cursor.execute(_SETTLE, params)
-        given = cursor.fetchall()
-    if written_to := [customer_id for status, customer_id in given if status == Delivery.Status.ACCEPTED]:
-        records = Customer.objects.filter(pk__in=written_to).order_by()
-        marks.mark_customers(customer_ids=records.values_list(Coalesce("merged_into_id", "pk"), flat=True))
-    return {status for status, _customer_id in given}
+        return {status for (status,) in cursor.fetchall()}
 
 
 def _settled(outcome: Outcome, tries: int, now: datetime) -> _Settled:
