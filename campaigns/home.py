@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from campaigns import statistics as campaign_statistics
 from campaigns.today import has_page, segment_links, things
 from crm import statistics as shop_statistics
-from crm.customer_attributes import STAGES
+from crm.lifecycle import STAGES
 from crm.models import Customer, Product, Receipt
 from crm.statistics import Revenue
 from crm.templatetags.regulars import percent, short_day
@@ -91,7 +91,7 @@ def stages_chart(stages: dict[str, int]) -> dict[str, Any] | None:
             f"{str(STAGES[stage]).capitalize()} ({percent(number / total)})" for stage, number in stages.items()
         ],
         "series": [{"name": _("Customers"), "values": list(stages.values()), "tone": "accent"}],
-        "height": 230,
+        "height": 320,
     }
 
 

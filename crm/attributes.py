@@ -115,6 +115,7 @@ class Scope:
     references: Mapping[tuple[Filter, str], int] = field(default_factory=dict)
     subtrees: Mapping[int, Sequence[int]] = field(default_factory=dict)  # named category -> it and all below it
     fresh_scores: bool = False  # relative attributes from cut points made now, not from those of the last night
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # what sources looked up for it
 
 
 class Source(Protocol):

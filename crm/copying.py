@@ -23,10 +23,10 @@ from django.utils.translation import ngettext
 
 from crm import money
 from crm.attributes import Scope
-from crm.customer_attributes import STAGES, lifecycle
 from crm.days import shop_day
 from crm.erasing import gather
 from crm.finding import survivor
+from crm.lifecycle import STAGES, lifecycle
 from crm.models import AuditEntry, ConsentWording, Customer, Job, Shop
 from crm.person import ROOMS, Section, whole_person
 from crm.retention import Rule, rules

@@ -1,58 +1,23 @@
 """The stored fields of a customer and of the profile, as attributes of the catalogue."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.account_attributes import ACCOUNTS
-from crm.attributes import Attribute, Group, Privacy, Scope, TimeEffect, Type, register
+from crm.attributes import Attribute, Group, Privacy, TimeEffect, Type, register
 from crm.company_attributes import COMPANY
 from crm.distance import DISTANCE
+from crm.lifecycle import LIFECYCLE
 from crm.loyalty.attribute import TIER
 from crm.models import Channel, Gender
 from crm.small_attributes import RETIRED, UNSUBSCRIBED
-from crm.sources import Anniversary, Column, Counted, DaysSince, Stages, YearsSince, days_before, text, words
+from crm.sources import Anniversary, Column, Counted, DaysSince, YearsSince, text, words
 from crm.survey_attributes import ANSWER
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
-
-REGULAR_RECEIPTS = 5
-REGULAR_DAYS = 90
-LAPSED_DAYS = 180
-
-
-def lifecycle(scope: Scope) -> Mapping[str, Q]:
-    """Stage -> who is in it. Everybody is in exactly one.
-
-    *prospect*: known, never bought, never registered; *registered*: joined, never bought; *regular*: at least 5
-    purchases, the last one in the last 90 days; *lapsed*: no purchase in the last 180 days; *buyer*: everybody else
-    who bought.
-    """
-    ago = days_before(scope.today)
-    never = Q(profile=None) | Q(profile__receipts=0)
-    bought = Q(profile__receipts__gt=0)
-    here = Q(profile__last_sold_on__gt=ago(LAPSED_DAYS))
-    few, long_ago = Q(profile__receipts__lt=REGULAR_RECEIPTS), ago(REGULAR_DAYS)
-    return {
-        "prospect": never & Q(registered_at=None),
-        "registered": never & Q(registered_at__isnull=False),
-        "buyer": bought & here & (few | Q(profile__last_sold_on__lte=long_ago)),
-        "regular": bought & Q(profile__receipts__gte=REGULAR_RECEIPTS, profile__last_sold_on__gt=long_ago),
-        "lapsed": bought & Q(profile__last_sold_on__lte=ago(LAPSED_DAYS)),
-    }
-
-
-STAGES: Mapping[str, "StrOrPromise"] = {
-    "prospect": _("prospect"),
-    "registered": _("registered"),
-    "buyer": _("buyer"),
-    "regular": _("regular"),
-    "lapsed": _("lapsed"),
-}
 
 
 def _text(name: str, label: "StrOrPromise", group: Group, *, help: "StrOrPromise" = "") -> Attribute:
@@ -145,21 +110,7 @@ NOT_FOR_STAFF = ("income_band", "social_group", "opinions", "values")
 """Means and opinions: neither shop staff nor messages say them."""
 
 HOW = (
-    Attribute(
-        name="lifecycle",
-        label=_("lifecycle stage"),
-        help=_(
-            "Prospect: never bought, never registered. Registered: joined, never bought. Regular: at least 5 "
-            "purchases, the last one in the last 90 days. Lapsed: no purchase in the last 180 days. "
-            "Buyer: everybody else who bought."
-        ),
-        group=Group.LIFECYCLE,
-        type=Type.CHOICE,
-        source=Stages(lifecycle),
-        values=STAGES,
-        always_known=True,
-        time=TimeEffect.DAILY,
-    ),
+    LIFECYCLE,
     Attribute(
         name="first_purchase",
         label=_("first purchase"),

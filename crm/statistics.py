@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet, Sum
 
 from crm.attributes import Scope
-from crm.customer_attributes import lifecycle
 from crm.days import shop_day
+from crm.lifecycle import SOURCE, STAGES
 from crm.models import Customer, CustomerProfile, Receipt, ReceiptKind
 
 
@@ -122,9 +122,10 @@ def customers_of_last_days(*, now: datetime, days: int = 28) -> Customers:
 
 def customers_by_stage(*, now: datetime) -> dict[str, int]:
     """How many live customers are in each lifecycle stage, in the stages' order. One query."""
-    stages = lifecycle(Scope(now=now, today=shop_day(now)))
-    live = Customer.objects.filter(merged_into=None, erased_at=None)
-    return live.aggregate(**{stage: Count("pk", filter=who) for stage, who in stages.items()})
+    live = Customer.objects.filter(merged_into=None, erased_at=None).order_by()
+    stage = SOURCE.value(scope=Scope(now=now, today=shop_day(now)), filters={})
+    counted = dict(live.annotate(stage=stage).values_list("stage").annotate(customers=Count("pk")))
+    return {name: counted.get(name, 0) for name in STAGES}
 
 
 def _by_day(first: date, last: date) -> Mapping[date, Sales]:

@@ -8,10 +8,11 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import tokens
-        from segments import deeds, measures, page, person
+        from segments import deeds, measures, page, person, ready_made
 
         measures.register_all()
         deeds.register_all()
+        ready_made.register_all()
         person.register()
         page.register()
         tokens.register_part("segments", _("Segments"))

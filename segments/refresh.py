@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from crm.days import shop_day
 from crm.profiles import lock_profiles
+from segments import scoring
 from segments.comparing import write_moves
 from segments.compile import customers, member_ids
 from segments.models import Segment
@@ -173,7 +174,12 @@ def hold_against_sweeps(segment_ids: Sequence[int]) -> None:
 
 
 def refresh_due(*, now: datetime, limit: int | None = None) -> int:
-    """Evaluate everybody for the segments that are due, the longest waiting first. Returns how many were tried."""
+    """Evaluate everybody for the segments that are due, the longest waiting first. Returns how many were tried.
+
+    Scores come first: a new day of the shop, or a large import, changes what the rules read.
+    """
+    if scoring.remake_if_due(now=now):
+        refresh_marked(now=now)
     waiting = live_segments().filter(due(now), _free(now)).order_by(F("refreshed_at").asc(nulls_first=True), "pk")
     ids = list(waiting.values_list("pk", flat=True)[:limit])
     for segment_id in ids:
@@ -209,6 +215,7 @@ def _refresh_batch(now: datetime) -> int:
             return 0
         if None in marks:
             ask_anew()
+            scoring.ask()
         ids = sorted({customer_id for customer_id in marks if customer_id is not None})
         if ids:
             _follow(ids, now)
@@ -217,9 +224,11 @@ def _refresh_batch(now: datetime) -> int:
 
 def _follow(ids: Sequence[int], now: datetime) -> None:
     """Bring all live segments up to date for these customers. The caller holds a transaction."""
+    scoring.hold()
     held = list(live_segments().order_by("pk").values_list("pk", flat=True))
     hold_against_sweeps(held)
     lock_profiles(customer_ids=ids)  # whoever else evaluates these customers waits, and then sees later facts
+    scoring.follow(customer_ids=ids)
     compiled = _compile_all(list(live_segments().filter(pk__in=held).order_by("pk")), ids, now)
     try:
         with transaction.atomic():

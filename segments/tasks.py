@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from crm.bell import ring
-from segments import refresh
+from segments import flow, refresh, value_job
 
 
 @shared_task(name="segments.tasks.refresh_marked")
@@ -18,3 +18,12 @@ def refresh_due() -> None:
     """One segment that is due for everybody, then the bell for the next, so that sales are never kept waiting long."""
     if refresh.refresh_due(now=timezone.now(), limit=1):
         ring("segments.tasks.refresh_due")
+
+
+@shared_task(name="segments.tasks.see_to_knowledge")
+def see_to_knowledge() -> None:
+    """The night's work on expected value, and one month of the flow between RFM groups; then the bell for the next."""
+    now = timezone.now()
+    value_job.start_if_due(now=now)
+    if flow.work_out_missing(now=now):
+        ring("segments.tasks.see_to_knowledge")

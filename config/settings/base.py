@@ -126,6 +126,7 @@ CELERY_TASK_ROUTES = {
         f"crm.tasks.{name}": {"queue": "jobs"}
         for name in ("run_jobs", "clean_up_jobs", "let_data_expire", "find_duplicates")
     },
+    "segments.tasks.see_to_knowledge": {"queue": "jobs"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SERIALIZER = "json"
@@ -145,6 +146,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "segments-follow-the-facts": {"task": "segments.tasks.refresh_marked", "schedule": 2.0, "options": {"expires": 10}},
     # A new rule, a large import, and each new day of the shop make segments due for everybody.
     "segments-due": {"task": "segments.tasks.refresh_due", "schedule": 10.0, "options": {"expires": 30}},
+    "knowledge": {"task": "segments.tasks.see_to_knowledge", "schedule": 600.0, "options": {"expires": 600}},
 }
 
 EMAIL_TIMEOUT = 30

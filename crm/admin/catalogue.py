@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from crm import categories, duplicates, money, products, stores
+from crm import categories, duplicates, lifecycle, money, products, stores
 from crm.admin.base import RecordAdmin
 from crm.exporting import lists
 from crm.models import Category, Product, Shop, Store
@@ -156,17 +156,38 @@ class ShopAdmin(RecordAdmin):
     """One row: its list leads straight to it."""
 
     form = ShopForm
-    fields = [
-        "name",
-        "address",
-        "website",
-        "return_terms",
-        "contact_email",
-        "attribution_days",
-        "double_opt_in",
-        "data_recipients",
-        "auto_merge",
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    "name",
+                    "address",
+                    "website",
+                    "return_terms",
+                    "contact_email",
+                    "attribution_days",
+                    "double_opt_in",
+                    "data_recipients",
+                    "auto_merge",
+                ]
+            },
+        ),
+        (
+            _("Stages and scores of customers"),
+            {
+                "fields": [*lifecycle.SETTINGS, "rfm_months", "forecast_months"],
+                "description": _(
+                    "Where one stage of a customer's life ends and the next begins. After a change all segments are "
+                    "counted anew."
+                ),
+            },
+        ),
     ]
+
+    def save_model(self, request: HttpRequest, obj: Shop, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        lifecycle.follow_settings(changed=form.changed_data)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "website":

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from crm import audit, notes, person
 from crm.attributes import Scope
-from crm.customer_attributes import STAGES, lifecycle
 from crm.days import shop_day
+from crm.lifecycle import STAGES, lifecycle
 from crm.models import Company, Customer, Household, Note
 from crm.page import groups, parts, sheet, timeline
 from crm.views.access import member

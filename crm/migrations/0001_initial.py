@@ -1979,11 +1979,110 @@ class Migration(migrations.Migration):
                         verbose_name="days after a message in which purchases count",
                     ),
                 ),
+                (
+                    "rfm_months",
+                    models.PositiveSmallIntegerField(
+                        db_default=24,
+                        default=24,
+                        help_text="How often and for how much customers bought is scored over the last so many months.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(240),
+                        ],
+                        verbose_name="months in which purchases count for scores",
+                    ),
+                ),
+                (
+                    "regular_receipts",
+                    models.PositiveSmallIntegerField(
+                        db_default=5,
+                        default=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(2),
+                            django.core.validators.MaxValueValidator(1000),
+                        ],
+                        verbose_name="purchases that make a regular",
+                    ),
+                ),
+                (
+                    "regular_days",
+                    models.PositiveSmallIntegerField(
+                        db_default=90,
+                        default=90,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(3650),
+                        ],
+                        verbose_name="days without a purchase until a regular is at risk",
+                    ),
+                ),
+                (
+                    "lapsed_days",
+                    models.PositiveSmallIntegerField(
+                        db_default=180,
+                        default=180,
+                        help_text="More than the days until a regular is at risk.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(3650),
+                        ],
+                        verbose_name="days without a purchase until a customer has lapsed",
+                    ),
+                ),
+                (
+                    "won_back_days",
+                    models.PositiveSmallIntegerField(
+                        db_default=90,
+                        default=90,
+                        help_text="At most the days until a customer has lapsed.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(3650),
+                        ],
+                        verbose_name="days for which somebody who came back counts as won back",
+                    ),
+                ),
+                (
+                    "interested_days",
+                    models.PositiveSmallIntegerField(
+                        db_default=90,
+                        default=90,
+                        help_text="Of people who have not bought yet.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(3650),
+                        ],
+                        verbose_name="days for which a visit or a wish shows interest",
+                    ),
+                ),
+                (
+                    "forecast_months",
+                    models.PositiveSmallIntegerField(
+                        db_default=12,
+                        default=12,
+                        help_text="For what a customer is expected to buy and spend.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(60),
+                        ],
+                        verbose_name="months that are forecast",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "shop",
                 "verbose_name_plural": "shop",
-                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="shop_is_one_row")],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="shop_is_one_row"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("regular_days__lt", models.F("lapsed_days")),
+                            ("won_back_days__lte", models.F("lapsed_days")),
+                        ),
+                        name="shop_stages_in_order",
+                        violation_error_message="The stages must follow each other: at risk before lapsed, and won back for no longer than it takes to lapse.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(

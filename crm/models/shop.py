@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -45,11 +45,68 @@ class Shop(models.Model):
     attribution_days = models.PositiveSmallIntegerField(
         _("days after a message in which purchases count"), default=14, validators=[MinValueValidator(1)]
     )
+    rfm_months = models.PositiveSmallIntegerField(
+        _("months in which purchases count for scores"),
+        default=24,
+        db_default=24,
+        validators=[MinValueValidator(1), MaxValueValidator(240)],
+        help_text=_("How often and for how much customers bought is scored over the last so many months."),
+    )
+    regular_receipts = models.PositiveSmallIntegerField(
+        _("purchases that make a regular"),
+        default=5,
+        db_default=5,
+        validators=[MinValueValidator(2), MaxValueValidator(1000)],
+    )
+    regular_days = models.PositiveSmallIntegerField(
+        _("days without a purchase until a regular is at risk"),
+        default=90,
+        db_default=90,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+    )
+    lapsed_days = models.PositiveSmallIntegerField(
+        _("days without a purchase until a customer has lapsed"),
+        default=180,
+        db_default=180,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text=_("More than the days until a regular is at risk."),
+    )
+    won_back_days = models.PositiveSmallIntegerField(
+        _("days for which somebody who came back counts as won back"),
+        default=90,
+        db_default=90,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text=_("At most the days until a customer has lapsed."),
+    )
+    interested_days = models.PositiveSmallIntegerField(
+        _("days for which a visit or a wish shows interest"),
+        default=90,
+        db_default=90,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text=_("Of people who have not bought yet."),
+    )
+    forecast_months = models.PositiveSmallIntegerField(
+        _("months that are forecast"),
+        default=12,
+        db_default=12,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text=_("For what a customer is expected to buy and spend."),
+    )
 
     class Meta:
         verbose_name = _("shop")
         verbose_name_plural = _("shop")
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="shop_is_one_row")]
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="shop_is_one_row"),
+            models.CheckConstraint(
+                condition=Q(regular_days__lt=models.F("lapsed_days"), won_back_days__lte=models.F("lapsed_days")),
+                name="shop_stages_in_order",
+                violation_error_message=_(
+                    "The stages must follow each other: at risk before lapsed, and won back for no longer than it "
+                    "takes to lapse."
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

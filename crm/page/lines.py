@@ -9,9 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crm import money
-from crm.customer_attributes import REGULAR_DAYS, REGULAR_RECEIPTS
 from crm.loyalty.tiers import Standing
-from crm.models import Channel, Customer, Gender
+from crm.models import Channel, Customer, Gender, Shop
 from crm.page.reach import Reach
 from crm.page.spending import Habits
 from crm.templatetags.regulars import count
@@ -23,10 +22,10 @@ class LastSale:
     total_minor: int
 
 
-def who(*, customer: Customer, habits: Habits, today: date) -> str:
+def who(*, customer: Customer, habits: Habits, today: date, shop: Shop) -> str:
     """Name, age, home, since when, and what they usually buy, when and where."""
     name = customer.full_name or _("Somebody whose name we do not know")
-    parts = [name, *_about(customer, today), _relation(customer, today)]
+    parts = [name, *_about(customer, today), _relation(customer, today, shop)]
     sentence = ", ".join(filter(None, parts))
     if usual := _usual(habits):
         sentence = _("%(who)s; %(usual)s") % {"who": sentence, "usual": usual}
@@ -49,19 +48,19 @@ def _about(customer: Customer, today: date) -> list[str]:
     return about
 
 
-def _relation(customer: Customer, today: date) -> str:
+def _relation(customer: Customer, today: date, shop: Shop) -> str:
     profile = customer.profile
     first, last, receipts = profile.first_sold_on, profile.last_sold_on, profile.receipts
     if not receipts or not first or not last:
         return _prospect(customer)
     if receipts == 1:
         return _("bought once, in %(month)s") % {"month": date_format(first, "F Y")}
-    if receipts < REGULAR_RECEIPTS:
+    if receipts < shop.regular_receipts:
         return _("has bought %(number)d times since %(month)s") % {
             "number": receipts,
             "month": date_format(first, "F Y"),
         }
-    if (today - last).days < REGULAR_DAYS:
+    if (today - last).days < shop.regular_days:
         return _("a regular since %(year)s") % {"year": first.year}
     return _("a regular from %(year)s, last here in %(month)s") % {
         "year": first.year,
@@ -134,7 +133,14 @@ def reach(*, customer: Customer, channels: Sequence[Reach], today: date) -> str:
 
 
 def due(
-    *, customer: Customer, habits: Habits, last: LastSale | None, standing: Standing, expiring: int, today: date
+    *,
+    customer: Customer,
+    habits: Habits,
+    last: LastSale | None,
+    standing: Standing,
+    expiring: int,
+    today: date,
+    shop: Shop,
 ) -> str:
     """The last purchase, the next one to be expected, points and tier; ``expiring`` points go within a month."""
     sentences = []
@@ -143,7 +149,7 @@ def due(
             _("Last bought on %(day)s, for %(total)s.")
             % {"day": date_format(last.on), "total": money.show(last.total_minor)}
         )
-        sentences += _expected(last.on, habits.every_days, today)
+        sentences += _expected(last.on, habits.every_days, today, shop)
     else:
         sentences.append(_("No purchase yet, so nothing is due."))
     sentences += _points(customer, standing)
@@ -155,14 +161,14 @@ def due(
     return " ".join(sentences)
 
 
-def _expected(last_on: date, every_days: int | None, today: date) -> list[str]:
+def _expected(last_on: date, every_days: int | None, today: date, shop: Shop) -> list[str]:
     if not every_days:
         return []
     gap = ngettext("every day", "every %(days)d days", every_days) % {"days": every_days}
     next_on = last_on + timedelta(days=every_days)
     if next_on >= today:
         return [_("Due again around %(day)s: buys %(gap)s.") % {"day": date_format(next_on), "gap": gap}]
-    if (today - last_on).days > 3 * every_days and (today - last_on).days > REGULAR_DAYS:
+    if (today - last_on).days > 3 * every_days and (today - last_on).days > shop.regular_days:
         return [_("Used to buy %(gap)s.") % {"gap": gap}]
     return [_("Was due around %(day)s: usually buys %(gap)s.") % {"day": date_format(next_on), "gap": gap}]
 

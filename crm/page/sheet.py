@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from crm import custom_fields, loyalty, person
 from crm.days import shop_day
-from crm.models import Customer, DataRequest, LoyaltyCard, Receipt, ReceiptKind
+from crm.models import Customer, DataRequest, LoyaltyCard, Receipt, ReceiptKind, Shop
 from crm.page import lines, spending
 from crm.page import reach as reaching
 
@@ -52,11 +52,12 @@ def sheet(*, customer: Customer, now: datetime) -> dict[str, Any]:
     channels, general = reaching.channels(customer=customer)
     habits = spending.habits(ids=ids, today=today)
     standing = loyalty.standing(customer=customer, today=today)
+    shop = Shop.current()
     expiring = loyalty.expiring_points(customer_ids=[customer.pk], today=today).get(customer.pk, 0)
     return {
         "ids": ids,
         "lines": {
-            "who": lines.who(customer=customer, habits=habits, today=today),
+            "who": lines.who(customer=customer, habits=habits, today=today, shop=shop),
             "reach": lines.reach(customer=customer, channels=channels, today=today),
             "due": lines.due(
                 customer=customer,
@@ -65,6 +66,7 @@ def sheet(*, customer: Customer, now: datetime) -> dict[str, Any]:
                 standing=standing,
                 expiring=expiring,
                 today=today,
+                shop=shop,
             ),
         },
         "alerts": _alerts(customer),

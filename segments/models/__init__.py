@@ -7,6 +7,19 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from crm.models import Customer
+from segments.models.scores import CustomerScore, CustomerValue, CutPoints, GroupFlow, ScoresAsked, ValueModel
+
+__all__ = [
+    "CustomerScore",
+    "CustomerValue",
+    "CutPoints",
+    "GroupFlow",
+    "Membership",
+    "MembershipEvent",
+    "ScoresAsked",
+    "Segment",
+    "ValueModel",
+]
 
 
 class Segment(models.Model):

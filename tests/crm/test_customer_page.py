@@ -24,6 +24,7 @@ from crm.models import (
     LoyaltyEntry,
     Note,
     Question,
+    Shop,
     Survey,
     Tier,
     TierAward,
@@ -507,6 +508,7 @@ def test_who_came_every_week_and_stays_away_is_said_to_have_been_due() -> None:
         standing=standing(customer=anna, today=today),
         expiring=12,
         today=today,
+        shop=Shop.current(),
     )
 
     assert "Was due around" in due

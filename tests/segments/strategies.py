@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from crm.attributes import Attribute, Filter, Type, lookup
+from crm.lifecycle import STAGES
 from segments.tree import And, Condition, Last, Node, Not, Or
 from tests.segments.worlds import BANDS, CATEGORIES, CITIES, INTERESTS, SKUS, STORES
 
@@ -44,7 +45,7 @@ NUMBERS: dict[str, list[int]] = {
 }
 WORDS: dict[str, tuple[str, ...]] = {
     "gender": ("female", "male", "other"),
-    "lifecycle": ("prospect", "registered", "buyer", "regular", "lapsed"),
+    "lifecycle": tuple(STAGES),
     "city": tuple(filter(None, CITIES)),
     "income_band": tuple(filter(None, BANDS)),
     "interests": INTERESTS,
