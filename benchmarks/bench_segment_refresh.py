@@ -98,9 +98,10 @@ def _disturb(segment: Segment, made: Shop) -> None:
         cursor.execute(
             """
             INSERT INTO segments_membership (segment_id, customer_id, entered_at, rule_version)
-            SELECT %(segment)s, id, %(now)s, 1 FROM crm_customer
-             WHERE NOT EXISTS (SELECT FROM segments_membership WHERE segment_id = %(segment)s AND customer_id = id)
-               AND id %% %(every)s = 11
+            SELECT %(segment)s, customer.id, %(now)s, 1 FROM crm_customer AS customer
+             WHERE NOT EXISTS (SELECT FROM segments_membership
+                                WHERE segment_id = %(segment)s AND customer_id = customer.id)
+               AND customer.id %% %(every)s = 11
              LIMIT %(most)s
             """,
             {

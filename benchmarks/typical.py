@@ -4,13 +4,22 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from django.conf import settings
+
 from benchmarks.shop import Shop
 from crm.days import months_before, shop_day
 
-_LIVE = "c.merged_into_id IS NULL AND c.erased_at IS NULL AND NOT c.no_profiling"
-_NOT_CLOSED = """
+# Children of whom no guardian has agreed are nobody to speak of, either: whoever was born after this day.
+_YOUNG = f"current_date - interval '{settings.PROFILING_AGE} years'"
+_LIVE = (
+    "c.merged_into_id IS NULL AND c.erased_at IS NULL AND NOT c.no_profiling "
+    f"AND (c.birth_date IS NULL OR c.birth_date <= {_YOUNG} OR c.guardian_agreed_on IS NOT NULL)"
+)
+_NOT_CLOSED = f"""
     NOT EXISTS (SELECT FROM crm_customer c WHERE c.id = t.customer_id
                    AND (c.merged_into_id IS NOT NULL OR c.erased_at IS NOT NULL OR c.no_profiling))
+    AND NOT EXISTS (SELECT FROM crm_customer c WHERE c.id = t.customer_id
+                       AND c.birth_date > {_YOUNG} AND c.guardian_agreed_on IS NULL)
 """
 _BELOW = """
     t.product_id IN (SELECT id FROM crm_product WHERE category_id IN

@@ -16,7 +16,7 @@ from crm.models import Customer, CustomerProfile
 from crm.sources import years_before
 from segments.expressions import AnyOf, IsNotTrue, Matched
 from segments.references import Names, read_names
-from segments.rooting import on_profiles
+from segments.rooting import on_facts, on_profiles
 from segments.rules import parse
 from segments.tree import And, Condition, Node, Not, Or, Problem, RuleError
 
@@ -76,21 +76,29 @@ def member_ids(
 ) -> "QuerySet[Any, Any]":
     """The ids of the customers whom the rule selects, read in the cheapest way. Raises RuleError.
 
-    A rule that asks only the profile is read from the profiles; the few customers who may not be counted are taken away
-    from them.
+    A rule that asks only the profile, or only facts, is read from those; the few customers who may not be counted are
+    taken away from them.
     """
     node = parse(rule) if isinstance(rule, Mapping) else rule
     scope = scope_for(node, now=now, names=names, fresh_scores=fresh_scores)
     asked = predicate(node, scope)
-    on_profile = on_profiles(asked)
-    if on_profile is None:
-        return live_customers(today=scope.today).filter(asked).order_by().values("pk")
-    theirs = Customer.objects.order_by().filter(pk=OuterRef("pk"))
-    found = CustomerProfile.objects.filter(on_profile, ~Exists(theirs.filter(CLOSED)))
-    latest = born_by(scope.today)
+    by_profile = on_profiles(asked)
+    if by_profile is not None:
+        return _without_closed(CustomerProfile.objects.filter(by_profile), "pk", scope.today)
+    by_facts = on_facts(asked)
+    if by_facts is not None:
+        return _without_closed(by_facts, "customer_id", scope.today)
+    return live_customers(today=scope.today).filter(asked).order_by().values_list("pk", flat=True)
+
+
+def _without_closed(found: "QuerySet[Any, Any]", key: str, today: date) -> "QuerySet[Any, Any]":
+    """Only the live customers of those whose id stands in that column."""
+    theirs = Customer.objects.order_by().filter(pk=OuterRef(key))
+    found = found.filter(~Exists(theirs.filter(CLOSED)))
+    latest = born_by(today)
     if latest is not None:  # an index holds whoever has no guardian's consent by their birth date
         found = found.filter(~Exists(theirs.filter(birth_date__gt=latest, guardian_agreed_on=None)))
-    return found.values("pk")
+    return found.values_list(key, flat=True)
 
 
 def scope_for(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import BooleanField, F, Func, QuerySet, Subquery, Value
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, QuerySet, Subquery, Value
 from django.db.models.sql.compiler import SQLCompiler
 
 
@@ -27,6 +27,21 @@ class AnyOf(Func):
         super().__init__(F(column), Func(Value(list(ids)), template="ANY(%(expressions)s::bigint[])"))
 
 
+class Found(Exists):
+    """Whether there is any of these rows for the customer, whose id stands in the column ``of`` of what is asked."""
+
+    def __init__(self, rows: "QuerySet[Any, Any]", of: str = "pk") -> None:
+        super().__init__(rows.filter(customer_id=OuterRef(of)))
+        self.rows = rows
+
+    def for_key(self, of: str) -> "Found":
+        return Found(self.rows, of)
+
+    def ids(self) -> "QuerySet[Any, Any] | None":
+        """The customers of whom it is true, each once."""
+        return self.rows.filter(customer_id__isnull=False).order_by().values_list("customer_id", flat=True).distinct()
+
+
 class Matched(Func):
     """Whether the customer is among those that a grouped query found.
 
@@ -37,9 +52,16 @@ class Matched(Func):
     output_field = BooleanField()
     conditional = True
 
-    def __init__(self, found: "QuerySet[Any, Any]", *, key: str = "customer_id") -> None:
-        super().__init__(F("pk"), Subquery(found.order_by().values(key)))
-        self.key = key
+    def __init__(self, found: "QuerySet[Any, Any]", *, key: str = "customer_id", of: str = "pk") -> None:
+        super().__init__(F(of), Subquery(found.order_by().values(key)))
+        self.found, self.key = found, key
+
+    def for_key(self, of: str) -> "Matched":
+        return Matched(self.found, key=self.key, of=of)
+
+    def ids(self) -> "QuerySet[Any, Any] | None":
+        """The customers of whom it is true, each once; None where the rows know them under another name."""
+        return self.found.order_by().values_list(self.key, flat=True) if self.key == "customer_id" else None
 
     def as_sql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         customer, grouped = self.get_source_expressions()

@@ -12,11 +12,9 @@ from typing import Any
 from django.db.models import (
     Aggregate,
     Count,
-    Exists,
     Expression,
     Max,
     Model,
-    OuterRef,
     Q,
     QuerySet,
     Sum,
@@ -27,7 +25,7 @@ from crm.attributes import Attribute, Filter, Group, Predicate, Scope, TimeEffec
 from crm.days import window_start
 from crm.models import CustomerCategory, Product, Receipt, ReceiptKind, ReceiptLine
 from crm.sources import days_before, elapsed
-from segments.expressions import AnyOf, Matched
+from segments.expressions import AnyOf, Found, Matched
 
 LINE_FILTERS = {Filter.CATEGORY, Filter.PRODUCT}
 EVERY_FILTER = frozenset(
@@ -70,8 +68,8 @@ def reads_lines(filters: Mapping[Filter, Any]) -> bool:
     return bool(LINE_FILTERS & set(filters))
 
 
-def exists(rows: "QuerySet[Any]") -> Exists:
-    return Exists(rows.filter(customer_id=OuterRef("pk")))
+def exists(rows: "QuerySet[Any]") -> Found:
+    return Found(rows)
 
 
 def category_rows(scope: Scope, filters: Mapping[Filter, Any]) -> "QuerySet[CustomerCategory]":

@@ -2662,14 +2662,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(
-                condition=models.Q(("erased_at", None), ("merged_into", None), ("no_profiling", False)),
-                fields=["id"],
-                name="customer_live",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(
                 condition=models.Q(
                     ("merged_into__isnull", False),
                     ("erased_at__isnull", False),
@@ -3333,6 +3325,15 @@ class Migration(migrations.Migration):
                 condition=models.Q(("birth_date__isnull", False), ("guardian_agreed_on", None)),
                 fields=["birth_date"],
                 name="customer_by_birth_date",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
+                condition=models.Q(("erased_at", None), ("merged_into", None), ("no_profiling", False)),
+                fields=["id"],
+                include=("birth_date", "guardian_agreed_on"),
+                name="customer_live",
             ),
         ),
     ]

@@ -262,6 +262,7 @@ class Customer(models.Model):
             models.Index(
                 name="customer_live",
                 fields=["id"],
+                include=["birth_date", "guardian_agreed_on"],
                 condition=Q(merged_into=None, erased_at=None, no_profiling=False),
             ),
             models.Index(

@@ -30,7 +30,7 @@ def test_every_rule_means_in_sql_what_it_means_in_words() -> None:
     def check(rule: Node) -> None:
         expected = oracle.members(rule, histories, TODAY)
         assert set(customers(rule=rule, now=NOW).values_list("pk", flat=True)) == expected
-        assert set(member_ids(rule=rule, now=NOW).values_list("pk", flat=True)) == expected
+        assert sorted(member_ids(rule=rule, now=NOW)) == sorted(expected)
         some = everybody[::3]
         assert set(customers(rule=rule, now=NOW, ids=some).values_list("pk", flat=True)) == expected & set(some)
 
