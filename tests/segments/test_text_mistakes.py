@@ -1,12 +1,12 @@
 """What the text form says of mistakes, and how it meets hostile input."""
 
 import time
-from typing import Any
+from typing import TypeGuard
 
 import pytest
 
 from segments import text
-from segments.rules import MAX_CONDITIONS, MAX_DEPTH, RuleError
+from segments.rules import MAX_CONDITIONS, MAX_DEPTH, Problem, RuleError
 
 
 def told(written: str) -> list[tuple[int, int, int, str]]:
@@ -16,7 +16,7 @@ def told(written: str) -> list[tuple[int, int, int, str]]:
     return [(one.line, one.column, one.length, one.message) for one in caught.value.problems if located(one)]
 
 
-def located(problem: Any) -> bool:
+def located(problem: Problem) -> TypeGuard[text.Located]:
     assert isinstance(problem, text.Located)
     return True
 
