@@ -164,7 +164,7 @@ class SegmentViewSet(FilterMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
         asked.is_valid(raise_exception=True)
         rule, as_of = asked.validated_data["rule"], asked.validated_data.get("as_of")
         try:
-            node, members = asking.count(rule=rule, now=timezone.now(), as_of=as_of)
+            node, members = asking.count(rule=rule, now=timezone.now(), as_of=as_of, patience_ms=asking.PATIENCE_MS)
         except RuleError as error:
             told = {"detail": str(error)}
             answer = problem(400, told) | {"errors": {"rule": [asking.told(one) for one in error.problems]}}

@@ -1,7 +1,7 @@
 """Ask a rule's text, now or as of a day: what the commands and the API answer."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from crm.models import Receipt
 from segments import text
-from segments.compile import customers
+from segments.compile import customers, member_ids
 from segments.rules import parse
 from segments.tree import Node, Problem, RuleError
 
@@ -36,30 +36,44 @@ PATIENCE_MS = 8_000
 CANCELLED = "57014"
 
 
-def ask(*, rule: str, now: datetime, as_of: date | None = None) -> "QuerySet[Customer]":
-    """The customers whom the rule's text selects; ages and windows are those at the end of the day ``as_of``.
+def ask(*, rule: str | Mapping[str, Any], now: datetime, as_of: date | None = None) -> "QuerySet[Customer]":
+    """The customers whom the rule selects; ages and windows are those at the end of the day ``as_of``.
 
-    Scores and other relative attributes are computed afresh. Raises RuleError, each problem with its place in the text,
+    Scores and other relative attributes are computed afresh. Raises RuleError, each problem of a text with its place,
     and TooEarly.
     """
-    return _ask(rule, now, as_of)[1]
+    node, placed, moment = _read(rule, now, as_of)
+    with placed:
+        return customers(rule=node, now=moment, fresh_scores=True)
 
 
-def count(*, rule: str | Mapping[str, Any], now: datetime, as_of: date | None = None) -> tuple[Node, int]:
-    """The rule, from text or JSON, and how many customers it selects. Raises RuleError, TooEarly and TooSlow."""
-    node, found = _ask(rule, now, as_of)
-    with patience(milliseconds=PATIENCE_MS):
+def count(
+    *, rule: str | Mapping[str, Any], now: datetime, as_of: date | None = None, patience_ms: int | None = None
+) -> tuple[Node, int]:
+    """The rule, and how many customers :func:`ask` would give. Raises RuleError, TooEarly and TooSlow."""
+    node, placed, moment = _read(rule, now, as_of)
+    with placed:
+        found = member_ids(rule=node, now=moment, fresh_scores=True)
+    with nullcontext() if patience_ms is None else patience(milliseconds=patience_ms):
         return node, found.count()
 
 
-def _ask(rule: str | Mapping[str, Any], now: datetime, as_of: date | None) -> "tuple[Node, QuerySet[Customer]]":
+def _read(
+    rule: str | Mapping[str, Any], now: datetime, as_of: date | None
+) -> tuple[Node, AbstractContextManager[None], datetime]:
+    """The tree, a context in which its mistakes get their places in the text, and the clock."""
     read = text.read(rule) if isinstance(rule, str) else None
     node = read.node if read is not None else parse(rule)
     moment = now if as_of is None else _end_of(as_of)
+    return node, nullcontext() if read is None else _placing(read), moment
+
+
+@contextmanager
+def _placing(read: text.Text) -> Iterator[None]:
     try:
-        return node, customers(rule=node, now=moment, fresh_scores=True)
+        yield
     except RuleError as error:
-        raise (error if read is None else read.located(error)) from None
+        raise read.located(error) from None
 
 
 @contextmanager

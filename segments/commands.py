@@ -2,22 +2,19 @@
 
 import unicodedata
 from argparse import ArgumentTypeError
+from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from segments.asking import TooEarly, ask
+from segments.asking import TooEarly
 from segments.tokens import Located
 from segments.tree import Problem, RuleError
 
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
-
-    from crm.models import Customer
-
+T = TypeVar("T")
 WRONG = 2
 """The exit status where the rule, or the day, cannot be used."""
 SHOWN = 100
@@ -36,12 +33,12 @@ class RuleCommand(BaseCommand):
             help="Ages and windows are those at the end of this day (2026-01-31); not before the newest receipt.",
         )
 
-    def asked(self, options: dict[str, Any]) -> "QuerySet[Customer]":
-        """The customers whom the rule selects. Raises CommandError with the mistakes."""
+    def answer(self, options: dict[str, Any], asked: Callable[..., T]) -> T:
+        """What :mod:`segments.asking` answers to the rule. Raises CommandError with the mistakes."""
         as_of = options["as_of"]
         try:
             day = _day(as_of) if isinstance(as_of, str) else as_of  # call_command() leaves it as it was given
-            return ask(rule=options["rule"], now=timezone.now(), as_of=day)
+            return asked(rule=options["rule"], now=timezone.now(), as_of=day)
         except RuleError as error:
             shown = "\n".join(under_the_word(options["rule"], problem) for problem in error.problems)
             raise CommandError(f"{_('The rule cannot be used.')}\n{shown}", returncode=WRONG) from None

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from segments import asking
 from segments.commands import RuleCommand
 
 
@@ -9,4 +10,5 @@ class Command(RuleCommand):
     help = "Prints how many customers the rule selects, and nothing else. Exit status 2 where it cannot be used."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(str(self.asked(options).count()))
+        _rule, number = self.answer(options, asking.count)
+        self.stdout.write(str(number))

@@ -4,6 +4,7 @@ import os
 import sys
 from typing import Any
 
+from segments import asking
 from segments.commands import RuleCommand
 
 
@@ -14,7 +15,7 @@ class Command(RuleCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        numbers = self.asked(options).order_by("number").values_list("number", flat=True)
+        numbers = self.answer(options, asking.ask).order_by("number").values_list("number", flat=True)
         try:
             for number in numbers.iterator(chunk_size=10_000):
                 self.stdout.write(number)
