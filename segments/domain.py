@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Case, F, When
+from django.db.models import Case, F, QuerySet, When
 from django.utils.translation import gettext as _
 
 from crm.attributes import Predicate
@@ -133,7 +133,8 @@ def effect(*, rule: RuleLike, now: datetime, saved: RuleLike | None = None, ids:
     if saved is not None:
         before = parse(saved) if isinstance(saved, Mapping) else saved
         asked["was"] = predicate(before, scope_for(before, now=now, ids=ids))
-    counted = _answers(asked, len(parts), ids)
+    people = live_customers(today=scope.today).order_by()
+    counted = _answers(asked, len(parts), people if ids is None else people.filter(AnyOf("pk", ids)))
     members, gone = 0, [0] * len(parts)
     came = went = 0
     for answers, number in counted:
@@ -149,10 +150,10 @@ def effect(*, rule: RuleLike, now: datetime, saved: RuleLike | None = None, ids:
     return Effect(members, taken_away) if saved is None else Effect(members, taken_away, came, went)
 
 
-def _answers(asked: Mapping[str, Predicate], parts: int, ids: Sequence[int] | None) -> Iterator[tuple[list[bool], int]]:
+def _answers(
+    asked: Mapping[str, Predicate], parts: int, people: "QuerySet[Customer]"
+) -> Iterator[tuple[list[bool], int]]:
     """Each combination of answers with how many customers give it, unless too many parts are not met to matter."""
-    people = live_customers().order_by()
-    people = people if ids is None else people.filter(AnyOf("pk", ids))
     flags = {name: Case(When(condition, then=True), default=False) for name, condition in asked.items()}
     answers, params = people.annotate(**flags).values_list(*flags).query.sql_with_params()
     columns = ", ".join(flags)

@@ -170,22 +170,23 @@ def _draw(size: int, seed: str) -> list[int]:
     draw = random.Random(seed).sample(  # noqa: S311 - a fair draw, not a secret
         range(ends["first"], ends["first"] + span), asked
     )
-    live = set(live_customers().order_by().filter(AnyOf("pk", draw)).values_list("pk", flat=True))
-    return [pk for pk in draw if pk in live][:size]
+    return _live(draw)[:size]
 
 
 def _draw_from_pages(size: int, seed: str) -> list[int]:
     """Where ids have large gaps the table itself is read, and each row taken by chance."""
     percent = min(100.0, 110 * size / max(population(), 1))
     table = Customer._meta.db_table
-    rows = Customer.objects.raw(
-        f"SELECT id FROM {table} TABLESAMPLE BERNOULLI (%s) REPEATABLE (%s) "  # noqa: S608 - the model's own table
-        "WHERE merged_into_id IS NULL AND erased_at IS NULL AND NOT no_profiling",
-        [percent, len(seed)],
-    )
-    found = [row.pk for row in rows]
+    sql = f"SELECT id FROM {table} TABLESAMPLE BERNOULLI (%s) REPEATABLE (%s)"  # noqa: S608 - the model's own table
+    found = _live([row.pk for row in Customer.objects.raw(sql, [percent, len(seed)])])
     random.Random(seed).shuffle(found)  # noqa: S311
     return found[:size]
+
+
+def _live(ids: Sequence[int]) -> list[int]:
+    """Those of them who may be counted, in the same order."""
+    live = set(live_customers().order_by().filter(AnyOf("pk", ids)).values_list("pk", flat=True))
+    return [pk for pk in ids if pk in live]
 
 
 def scaled(*, found: int, looked_at: int, everybody: int) -> Figure:

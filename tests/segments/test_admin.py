@@ -116,8 +116,8 @@ def test_value_that_nobody_has_is_a_warning_that_says_what_may_be_meant(marketin
 
 def test_rule_too_slow_to_wait_for_says_so(marketing: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builder, "PATIENCE_MS", 30)
-    honest = domain.customers
-    monkeypatch.setattr(domain, "customers", lambda **asked: honest(**asked).extra(where=["pg_sleep(1) IS NOT NULL"]))
+    honest = domain.member_ids
+    monkeypatch.setattr(domain, "member_ids", lambda **asked: honest(**asked).extra(where=["pg_sleep(1) IS NOT NULL"]))
     a_customer()
     (problem,) = preview(marketing, a_rule(ask("city", "unknown"))).json()["problems"]
     assert problem["message"] == "This rule takes too long to count while you wait. Save it: the workers count it."
