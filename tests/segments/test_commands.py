@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from crm import profiles
+from crm.models import Question
 from segments.commands import under_the_word
 from segments.tokens import Places
 from tests.crm import make
@@ -89,3 +90,41 @@ def test_long_and_wide_lines_are_cut_around_the_word() -> None:
     text, carets = shown.split("\n")
     assert len(text) <= 102
     assert carets == "  " + " " * 50 + "^^^^ Here."
+
+
+EXAMPLES = (
+    'age between 25 and 40 and city in ("Riga", "Tallinn") and spend(last: 90 days) >= 300',
+    'receipts(category: "Bricks", last: 12 months) >= 3 and not bought(category: "Cement")',
+    "days_since_purchase > 60",
+    'rfm_group = "Champions"',
+    "r_score >= 4 and f_score = 1 or m_score in (2, 3)",
+    "income_band is unknown",
+    "birthday in next 7 days",
+    'answer("favourite-season") = "winter"',
+    'spend(since: 2026-01-01, until: 2026-06-30, store: "Main St", channel: "till") between 100 and 500',
+    "mails(opened, last: 90 days) >= 1",
+    'distance("Main St") <= 10',
+    "spend >= 2000",
+    "visits(last: 30 days) >= 2 and reviews >= 1 and wishlist >= 1",
+)
+
+
+@pytest.mark.parametrize("rule", EXAMPLES)
+def test_rule_as_the_manual_has_it_is_answered(rule: str) -> None:
+    for path in ("Bricks", "Cement", "FLUID MILK PRODUCTS"):
+        make.category(path)
+    make.store("main-st", name="Main St", latitude=56.9, longitude=24.1)
+    Question.objects.create(slug="favourite-season", text="Which?")
+    a_receipt(a_customer(city="Riga"), [(a_product("milk"), "1", 100)], sold_on=TODAY)
+    profiles.recount()
+    assert run("segment_count", rule, as_of=TODAY.isoformat()).strip() in ("0", "1")
+
+
+def test_scores_are_computed_afresh() -> None:
+    """Nothing has been stored yet: the cut points are those of the moment that is asked for."""
+    milk = a_product("milk")
+    for number in range(10):
+        a_receipt(a_customer(), [(milk, "1", 100 * (number + 1))], sold_on=TODAY - timedelta(days=30 * number))
+    profiles.recount()
+    assert int(run("segment_count", "r_score = 5", as_of=TODAY.isoformat())) > 0
+    assert run("segment_count", "r_score is known", as_of=TODAY.isoformat()) == "10\n"
