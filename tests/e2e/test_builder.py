@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from crm import profiles
+from crm.models import Answer, Customer, Question, Survey
 from segments import domain, refresh
 from segments.models import Segment
 from tests.crm import make
@@ -253,6 +254,33 @@ def test_conditions_and_groups_are_dragged(shop: None, live_server: LiveServer, 
         rows.last, target_position={"x": 40, "y": 45}
     )
     assert the_rule(page) == a_rule({"or": [MALE, {"and": [AGE, CITY, SIZE]}]})
+
+
+def test_argument_is_asked_for_first(shop: None, live_server: LiveServer, page: Page) -> None:
+    question = Question.objects.create(slug="favourite-season", text="Which season?")
+    survey = Survey.objects.create(slug="seasons", title="Seasons")
+    for customer in Customer.objects.all()[:2]:
+        Answer.objects.create(
+            customer=customer, survey=survey, question=question, value="winter", answered_at=timezone.now()
+        )
+    log_in(page, live_server)
+    page.get_by_role("button", name="Add a condition").click()
+    page.get_by_label("What", exact=True).select_option("answer")
+    expect(page.locator(".rb-problem:visible")).to_have_text("Choose a question. Choose a value.")
+    page.locator("[data-filter=question] [role=combobox]").fill("season")
+    page.locator(".rb-list [role=option]").first.click()
+    page.get_by_label("Comparison").select_option("=")
+    page.get_by_role("combobox", name="Value").click()
+    page.locator(".rb-list [role=option]").filter(has_text="winter").click()
+    expect(page.locator("[data-test=count]")).to_have_text("2")
+    page.get_by_role("button", name="Add a condition").last.click()
+    page.get_by_label("What", exact=True).last.select_option("mails")
+    page.locator("[data-filter=event] select").select_option("opened")
+    page.get_by_label("Comparison").last.select_option("=")
+    page.locator(".rb-row").last.locator("input[type=number]").fill("0")
+    expect(page.locator("[data-test=count]")).to_have_text("2")
+    page.get_by_role("button", name="Text", exact=True).click()
+    expect(page.locator(".rb-text-field")).to_have_value('answer("favourite-season") = "winter" and mails(opened) = 0')
 
 
 def test_change_against_the_saved_rule_is_shown(shop: None, live_server: LiveServer, page: Page) -> None:
