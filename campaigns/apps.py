@@ -7,8 +7,9 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("What to say")
 
     def ready(self) -> None:
-        from campaigns import attributes, page, person
+        from campaigns import attributes, insight_outcomes, page, person
 
         attributes.register_all()
         person.register()
         page.register()
+        insight_outcomes.register_all()

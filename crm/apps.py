@@ -15,6 +15,7 @@ class CrmConfig(AppConfig):
             import_jobs,
             jobs,
             outbox,
+            past,
             privacy_jobs,
             receipts,
             tokens,
@@ -36,6 +37,7 @@ class CrmConfig(AppConfig):
         tokens.register_part("surveys", _("Surveys and answers"))
         tokens.register_part("invoices", _("Sales on account"))
         events.register_all()
+        past.register_all()
         files.make_room_for_uploads()
         jobs.job("export", label=_("Export"), may_take=exporting.may_take)(exporting.run_export)
         jobs.job("import", label=_("Import"), may_take=import_jobs.may_take)(import_jobs.run_import)

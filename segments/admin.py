@@ -26,6 +26,7 @@ from crm.page import parts
 from crm.templatetags.regulars import count
 from segments import builder, domain, exports, offers, overview, why
 from segments.forms import MAX_LENGTH, SegmentForm
+from segments.knowledge_admin import KnowledgePages
 from segments.models import Segment
 from segments.overview import sentence_of
 
@@ -48,7 +49,7 @@ class ArchivedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Segment)
-class SegmentAdmin(Exportable, ModelAdmin):
+class SegmentAdmin(KnowledgePages, Exportable, ModelAdmin):
     exports = [exports.segments]
     form = SegmentForm
     list_display = ["name", "sentence", "members", "as_of", "last_change"]
@@ -62,7 +63,7 @@ class SegmentAdmin(Exportable, ModelAdmin):
     compressed_fields = False
 
     class Media:
-        css = {"all": ["css/segments.css"]}
+        css = {"all": ["css/segments.css", "css/knowledge.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
         """Without the personas' own ones: those are edited with the persona."""

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from crm.bell import ring
-from segments import flow, refresh, value_job
+from segments import flow, jobs, refresh, value_job
 
 
 @shared_task(name="segments.tasks.refresh_marked")
@@ -22,8 +22,9 @@ def refresh_due() -> None:
 
 @shared_task(name="segments.tasks.see_to_knowledge")
 def see_to_knowledge() -> None:
-    """The night's work on expected value, and one month of the flow between RFM groups; then the bell for the next."""
+    """The night's expected value and clusters, one month of the flow between RFM groups; then the bell for the next."""
     now = timezone.now()
     value_job.start_if_due(now=now)
+    jobs.remake_clusters(now=now)
     if flow.work_out_missing(now=now):
         ring("segments.tasks.see_to_knowledge")

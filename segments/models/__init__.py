@@ -7,17 +7,35 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from crm.models import Customer
+from segments.models.knowledge import (
+    AffinityRun,
+    AttributeInsight,
+    CategoryPair,
+    Cluster,
+    ClusterModel,
+    InsightRun,
+    ProductPair,
+    SegmentInsight,
+)
 from segments.models.scores import CustomerScore, CustomerValue, CutPoints, GroupFlow, ScoresAsked, ValueModel
 
 __all__ = [
+    "AffinityRun",
+    "AttributeInsight",
+    "CategoryPair",
+    "Cluster",
+    "ClusterModel",
     "CustomerScore",
     "CustomerValue",
     "CutPoints",
     "GroupFlow",
+    "InsightRun",
     "Membership",
     "MembershipEvent",
+    "ProductPair",
     "ScoresAsked",
     "Segment",
+    "SegmentInsight",
     "ValueModel",
 ]
 
