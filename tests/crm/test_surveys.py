@@ -15,7 +15,7 @@ from crm import companies, stores, surveys
 from crm.attributes import Filter, lookup
 from crm.importing import ImportResult, import_file
 from crm.models import Answer, ChangeMark, Company, Customer, Invoice, PostcodePlace, Question, Survey
-from segments import domain, offers
+from segments import domain, offers, text
 from segments.rules import RuleError
 from tests.crm import make
 from tests.support.people import person
@@ -232,3 +232,11 @@ def test_whoever_belongs_to_a_company_changes_with_it(load: Import) -> None:
     assert marked() == {anna.pk}
     assert named(asking("household_decision_maker", "is", True)) == {"1"}
     assert Survey.objects.count() == 0 and PostcodePlace.objects.count() == 0
+
+
+def test_the_text_form_asks_for_them_too(load: Import) -> None:
+    make.store("main", latitude=56.9496, longitude=24.1052)
+    make.customer(number="1", latitude=57.0, longitude=24.1)
+    load("answers", "customer_id,question,answer,answered_at", "1,favourite-season,winter,")
+    rule = 'answer("favourite-season") = "winter" and distance("main") < 10 and mails(opened, last: 30 days) = 0'
+    assert domain.count(rule=text.parse(rule), now=NOW) == 1
