@@ -56,9 +56,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         _("Who to talk to"),
         [
             Entry(title=_("Segments"), icon="pie_chart", model="segments.Segment"),
-            Entry(
-                title=_("Knowledge"), icon="insights", url="admin:segments_insight", permission="segments.view_segment"
-            ),
+            Entry(title=_("Knowledge"), icon="insights", url="admin:segments_rfm", permission="segments.view_segment"),
             Entry(title=_("Personas"), icon="face", model="personas.Persona"),
         ],
     ),

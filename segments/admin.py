@@ -29,6 +29,7 @@ from segments.forms import MAX_LENGTH, SegmentForm
 from segments.knowledge_admin import KnowledgePages
 from segments.models import Segment
 from segments.overview import sentence_of
+from segments.value_admin import ValuePages
 
 
 class ArchivedFilter(admin.SimpleListFilter):
@@ -49,7 +50,7 @@ class ArchivedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Segment)
-class SegmentAdmin(KnowledgePages, Exportable, ModelAdmin):
+class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
     exports = [exports.segments]
     form = SegmentForm
     list_display = ["name", "sentence", "members", "as_of", "last_change"]

@@ -64,6 +64,5 @@ def _form_field(field: CustomField) -> forms.Field:
         case Kind.DATE:
             return forms.DateField(**about, widget=UnfoldAdminDateWidget)
         case Kind.WORDS:
-            about["help_text"] = field.help or _("Words with commas between them.")
             return SimpleArrayField(forms.CharField(max_length=100), **about, widget=UnfoldAdminTextInputWidget)
     return forms.CharField(**about, max_length=1_000, widget=UnfoldAdminTextInputWidget)

@@ -19,7 +19,6 @@ GROUPS = [(group.value, group.label) for group in Group if group not in (Group.G
 
 class CustomFieldForm(forms.ModelForm):
     group = forms.ChoiceField(
-        initial=Group.DEMOGRAPHIC,
         label=_("Group"),
         choices=GROUPS,
         widget=UnfoldAdminSelectWidget,

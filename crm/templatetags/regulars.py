@@ -109,6 +109,7 @@ _UNITS: dict[str, Callable[[Any], str]] = {
     "money": money_whole,
     "percent": lambda share: percent(share, 1),
     "count": count,
+    "decimal": lambda number: decimal(number, 2),
     "index": lambda index: count(round(index)),
 }
 

@@ -10,13 +10,17 @@
  *   {"id": "revenue",                         unique in the page
  *    "label": "Revenue a week",               what screen readers and the table's caption say
  *    "kind": "line" | "bar" | "bars",         "bars" lie: long labels, read downwards
- *    "unit": "money" | "count" | "percent" | "index",   money in hundredths of the currency, percent as a share of one
+ *    "unit": "money" | "count" | "percent" | "index" | "decimal",   money in hundredths of the currency, percent as a share of one
  *    "categories": ["Nov 9", ...],
  *    "series": [{"name": "This quarter", "values": [1, 2, null], "tone": "accent" | "quiet" | "warm" | "soft"}],
  *    "stacked": false,                        optional
  *    "reference": 100, "reference_label": "", optional: a line to compare with
  *    "links": ["/address", ...],              optional: where a click on a category leads
  *    "height": 260}                           optional, in pixels
+ *
+ * Two kinds take a matrix, `categories` being its rows and `series` its columns (null: nothing there):
+ *   "heat": fields in shades, with "names": [[...]] written in them and "cell_links": [[...]] to where a click leads;
+ *   "flow": bands from the rows, on the left, to the columns, on the right.
  *
  * For anything else give "option": a plain ECharts option; colours and fonts are then still the theme's.
  * The plot follows unfold's light/dark switch (class "dark" on <html>) or, elsewhere, the system's; it resizes, keeps
@@ -63,7 +67,7 @@
       const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: short ? 0 : 1 });
       return (value) => percent.format(value);
     }
-    const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, ...compact });
+    const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: unit === "decimal" ? 2 : 1, ...compact });
     return (value) => plain.format(value);
   }
 
@@ -78,6 +82,8 @@
       color: ORDER.map((tone) => colours[tone]),
     };
     if (spec.option) return { ...base, ...spec.option };
+    if (spec.kind === "heat") return { ...base, ...heat(spec, colours, say, width) };
+    if (spec.kind === "flow") return { ...base, ...flow(spec, colours, say, width) };
     const lying = spec.kind === "bars";
     const many = spec.series.length > 1;
     const hasOwnNumbers = numbered(spec);
@@ -173,6 +179,86 @@
     };
   }
 
+  /* A matrix in shades: the more, the deeper. Fields without anybody stay empty. */
+  function heat(spec, colours, say, width) {
+    const most = Math.max(1, ...spec.series.flatMap((one) => one.values.map((value) => value || 0)));
+    const room = (width - 90) / spec.series.length;
+    const axis = (names, more) => ({
+      type: "category", data: names, axisTick: { show: false }, axisLine: { show: false },
+      axisLabel: { color: colours.text, interval: 0, fontSize: room < 64 ? 10 : 12 }, splitArea: { show: false }, ...more,
+    });
+    const data = spec.series.flatMap((one, column) => one.values.map((value, row) => {
+      const deep = value !== null && value > most * 0.55;
+      return {
+        value: [column, row, value === null ? "-" : value],
+        label: { color: deep ? colours.ground : colours.strong },
+        itemStyle: value === null ? { color: "transparent" } : undefined,
+      };
+    }));
+    const name = (point) => (spec.names ? spec.names[point.value[1]][point.value[0]] : "");
+    return {
+      grid: { left: 2, right: 2, top: 4, bottom: 4, outerBounds: { left: 2, right: 2, top: 0, bottom: 4 }, outerBoundsContain: "axisLabel" },
+      tooltip: tip(colours, (point) => `${point.marker}${spec.categories[point.value[1]]}, ${spec.series[point.value[0]].name}<br>${name(point)}: ${point.value[2] === "-" ? "–" : say(point.value[2])}`),
+      xAxis: axis(spec.series.map((one) => one.name)),
+      yAxis: axis(spec.categories, { inverse: true, axisLabel: { color: colours.text, width: 74, overflow: "break", fontSize: room < 64 ? 10 : 12 } }),
+      visualMap: { show: false, min: 0, max: most, inRange: { color: [colours.ground, colours.soft, colours.accent] } },
+      series: [{
+        type: "heatmap",
+        data: data,
+        cursor: spec.cell_links ? "pointer" : "default",
+        itemStyle: { borderColor: colours.line, borderWidth: 1, borderRadius: 4 },
+        emphasis: { itemStyle: { borderColor: colours.strong, borderWidth: 2 } },
+        label: {
+          show: true,
+          formatter: (point) => (point.value[2] === "-" ? "" : `{number|${say(point.value[2])}}${spec.names ? `\n{name|${name(point)}}` : ""}`),
+          rich: {
+            number: { fontWeight: 600, fontSize: room < 64 ? 11 : 14, lineHeight: 18 },
+            name: { fontSize: room < 64 ? 8 : 11, lineHeight: 13, width: Math.max(30, room - 8), overflow: "truncate" },
+          },
+        },
+      }],
+    };
+  }
+
+  /* From the rows to the columns, as wide as they are many. */
+  function flow(spec, colours, say, width) {
+    const tones = [colours.accent, colours.warm, colours.soft, colours.bad, colours.quiet];
+    const tone = (name) => {
+      const places = [...new Set([...spec.series.map((one) => one.name), ...spec.categories])];
+      return tones[places.indexOf(name) % tones.length];
+    };
+    const narrow = width < 520;
+    const node = (side) => (name) => ({
+      name: side + name,
+      itemStyle: { color: tone(name) },
+      label: { position: side === "<" ? "right" : "left", formatter: name },
+    });
+    const links = spec.series.flatMap((one) => one.values.map((value, row) => ({ source: "<" + spec.categories[row], target: ">" + one.name, value: value }))).filter((link) => link.value);
+    return {
+      tooltip: tip(colours, (point) => (point.dataType === "edge"
+        ? `${point.data.source.slice(1)} → ${point.data.target.slice(1)}: ${say(point.data.value)}`
+        : `${point.name.slice(1)}: ${say(point.value)}`)),
+      series: [{
+        type: "sankey",
+        left: 2, right: 2, top: 4, bottom: 4,
+        nodeWidth: 12, nodeGap: 10, nodeAlign: "justify", layoutIterations: 0,
+        emphasis: { focus: "adjacency" },
+        draggable: false,
+        label: { color: colours.strong, fontSize: narrow ? 10 : 12 },
+        lineStyle: { color: "source", opacity: 0.28, curveness: 0.5 },
+        data: [...spec.categories.map(node("<")), ...spec.series.map((one) => one.name).map(node(">"))],
+        links: links,
+      }],
+    };
+  }
+
+  function tip(colours, formatter) {
+    return {
+      trigger: "item", formatter: formatter, backgroundColor: colours.ground, borderColor: colours.line,
+      textStyle: { color: colours.strong }, confine: true,
+    };
+  }
+
   function draw(place) {
     const source = document.getElementById(place.dataset.chart);
     if (!source || !window.echarts) return;
@@ -185,6 +271,12 @@
       if (spec.links) {
         chart.on("click", (event) => {
           if (spec.links[event.dataIndex]) window.location.assign(spec.links[event.dataIndex]);
+        });
+      }
+      if (spec.cell_links) {
+        chart.on("click", (event) => {
+          const link = event.value && spec.cell_links[event.value[1]][event.value[0]];
+          if (link) window.location.assign(link);
         });
       }
       new ResizeObserver(() => chart.resize({ animation: { duration: 0 } })).observe(place);
