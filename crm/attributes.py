@@ -12,7 +12,8 @@ from datetime import date, datetime
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from django.db.models import Exists, Expression, F, Q, TextChoices
+from django.db.models import Exists, Expression, F, Q, QuerySet, Subquery, TextChoices
+from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Predicate: TypeAlias = Q | Exists | Expression
 """A condition on a queryset of customers."""
+Answer: TypeAlias = Expression | Subquery | F
+"""A customer's own value, on a queryset of customers."""
 
 
 class Group(TextChoices):
@@ -119,10 +122,26 @@ class Scope:
 
 
 class Source(Protocol):
-    """How the database answers a condition."""
+    """How the database answers a condition. An attribute's argument is among the filters."""
 
     def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
         """Customers of whom the condition is true. May be NULL (it counts as false) where the value is unknown."""
+
+    def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Answer:
+        """What a condition is compared with, in the same units; NULL where it is unknown.
+
+        Money in hundredths, words as an array, a choice by its key, an anniversary in days until it comes round.
+        :func:`holds` says of it what ``matches`` says.
+        """
+
+    def due(
+        self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
+    ) -> "QuerySet[Any, Any] | None":
+        """Ids of customers whose answer on ``scope.today`` may differ from that on the earlier day ``since``.
+
+        The facts being the same: what changes them marks the customer. One column, found by an index over dates; may
+        name too many, never too few, however far apart the days are. None where time alone changes nothing.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +158,13 @@ class Attribute:
     values: Mapping[str, "StrOrPromise"] | None = None  # the closed set of a choice, with labels
     offered_from: str = ""  # the customer's field whose values are offered, with their counts
     offers_values: bool = False  # there is no such field: the values that the source gives are offered
+    offered_names: Filter | None = None  # or the things whose names are offered, as for that filter
     always_known: bool = False
     minimum: int | None = None
     maximum: int | None = None
     whole: bool = True  # numbers without decimals only
     filters: frozenset[Filter] = frozenset()
+    needs: frozenset[Filter] = frozenset()  # filters of which a condition must give at least one
     argument: Filter | None = None  # a filter that every condition must give, written first: ``answer("season")``
     events: Mapping[str, "StrOrPromise"] | None = None  # what the filter ``event`` may be, with labels
     time: TimeEffect = TimeEffect.NONE
@@ -214,7 +235,9 @@ def lookup(name: str) -> Attribute | None:
 
 
 def holds(operator: str, actual: Any, value: Any) -> bool:
-    """Whether a known scalar meets a condition: what the database says, said in Python."""
+    """Whether a source's value meets a condition: what the database says, said in Python. None is unknown."""
+    if actual is None:
+        return operator == "unknown"
     match operator:
         case "=" | "is":
             return bool(actual == value)
@@ -238,14 +261,31 @@ def holds(operator: str, actual: Any, value: Any) -> bool:
             return True
         case "unknown":
             return False
+        case "starts with":
+            return _upper(actual).startswith(_upper(value))
+        case "contains":
+            return _upper(value) in _upper(actual)
+        case "has":
+            return value in actual
+        case "has any":
+            return not set(value).isdisjoint(actual)
+        case "has all":
+            return set(value) <= set(actual)
+        case "in next":
+            return bool(actual < value)
     raise ValueError(operator)
 
 
-def compare(path: str, operator: str, value: Any, *, times: str = "") -> Q:
-    """The lookup on a column; false where it is NULL. ``times`` multiplies the value by another column."""
+def _upper(text: str) -> str:
+    """Capitals as the database makes them: letter by letter, so that “ß” stays one."""
+    return "".join(upper if len(upper := letter.upper()) == 1 else letter for letter in text)
+
+
+def compare(path: str, operator: str, value: Any, *, times: Combinable | None = None) -> Q:
+    """The lookup on a column; false where it is NULL. ``times`` multiplies the value by another figure."""
 
     def scaled(one: Any) -> Any:
-        return F(times) * one if times else one
+        return one if times is None else times * one
 
     match operator:
         case "=" | "is":

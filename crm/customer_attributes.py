@@ -13,7 +13,7 @@ from crm.lifecycle import LIFECYCLE
 from crm.loyalty.attribute import TIER
 from crm.models import Channel, Gender
 from crm.small_attributes import RETIRED, UNSUBSCRIBED
-from crm.sources import Anniversary, Column, Counted, DaysSince, YearsSince, text, words
+from crm.sources import Anniversary, Column, Counted, DaysSinceFirstPurchase, YearsSince, text, words
 from crm.survey_attributes import ANSWER
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ HOW = (
         label=_("days since first purchase"),
         group=Group.LIFECYCLE,
         type=Type.NUMBER,
-        source=DaysSince("profile__first_sold_on"),
+        source=DaysSinceFirstPurchase("profile__first_sold_on"),
         minimum=0,
         maximum=36_500,
         time=TimeEffect.DAILY,

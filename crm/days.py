@@ -29,3 +29,15 @@ def window_start(*, today: date, count: int, unit: str) -> date:
         case "years":
             return months_before(today, 12 * count) + timedelta(days=1)
     raise ValueError(unit)
+
+
+def window_changes(*, since: date, today: date, count: int, unit: str) -> list[tuple[date, date]]:
+    """Days that are in the window of one of the two days and not in that of the other, as (first, last) of stretches.
+
+    Those that have left it by ``today``, and those that lay ahead of ``since``.
+    """
+    before = window_start(today=since, count=count, unit=unit)
+    after = window_start(today=today, count=count, unit=unit)
+    one_day = timedelta(days=1)
+    left, came = (before, min(since, after - one_day)), (max(after, since + one_day), today)
+    return [(first, last) for first, last in (left, came) if first <= last]

@@ -163,15 +163,15 @@ def _read(condition: Condition, scope: Scope) -> tuple[Predicate, Q | None]:
         scope=scope,
         filters=condition.filters,
         operator=condition.operator,
-        value=_compared(condition.value, attribute),
+        value=compared(condition.value, attribute),
     )
     return found, privacy.needed(attribute, filters=condition.filters, scope=scope)
 
 
-def _compared(value: Any, attribute: Attribute) -> Any:
+def compared(value: Any, attribute: Attribute) -> Any:
     """The value as the database keeps it: money in hundredths, whole numbers as integers."""
     if isinstance(value, tuple):
-        return tuple(_compared(one, attribute) for one in value)
+        return tuple(compared(one, attribute) for one in value)
     if value is None or attribute.type not in (Type.NUMBER, Type.MONEY, Type.ANNIVERSARY):
         return value
     if attribute.type == Type.MONEY:

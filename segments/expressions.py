@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, QuerySet, Subquery, Value
+from django.db.models import BooleanField, DecimalField, Exists, F, Func, OuterRef, QuerySet, Subquery, Value
 from django.db.models.sql.compiler import SQLCompiler
 
 
@@ -69,3 +69,19 @@ class Matched(Func):
         grouped_sql, grouped_params = compiler.compile(grouped)
         sql = f"EXISTS (SELECT 1 FROM {grouped_sql} matched WHERE matched.{self.key} = {customer_sql})"  # noqa: S608 - compiled parts
         return sql, [*grouped_params, *customer_params]
+
+
+class OrZero(Func):
+    """A figure, or zero where there is none."""
+
+    template = "COALESCE(%(expressions)s, 0)"
+
+
+class Quotient(Func):
+    """The first figure, ``scale`` times, for each of the second; NULL where that is not positive."""
+
+    template = "((%(expressions)s, 0), 0))"
+    output_field = DecimalField()
+
+    def __init__(self, top: Any, bottom: Any, *, scale: int = 1) -> None:
+        super().__init__(top, bottom, arg_joiner=f")::numeric * {int(scale)} / NULLIF(GREATEST(")

@@ -1,185 +1,27 @@
-"""Measures over the facts of purchase, each with the filters that it takes.
+"""Measures over the facts of purchase, each with the filters that it takes."""
 
-Without filters a measure reads the customer's profile; with a category alone, the customer's row for that category;
-else the receipts, or their lines where a category or product is asked for. Only sales count as receipts and purchases;
-spend, units and discounts are net of returns.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from django.db.models import (
-    Aggregate,
-    Count,
-    Expression,
-    Max,
-    Model,
-    Q,
-    QuerySet,
-    Sum,
-)
+from django.db.models import Count, F, Max, Min, Q, Sum, Value
+from django.db.models.functions import TruncMonth
 from django.utils.translation import gettext_lazy as _
 
-from crm.attributes import Attribute, Filter, Group, Predicate, Scope, TimeEffect, Type, compare, holds, register
-from crm.days import window_start
-from crm.models import CustomerCategory, Product, Receipt, ReceiptKind, ReceiptLine
-from crm.sources import days_before, elapsed
-from segments.expressions import AnyOf, Found, Matched
+from crm.attributes import Attribute, Filter, Group, TimeEffect, Type, register
+from crm.models import ReceiptKind, SalesChannel
+from crm.sources import DaysBetween
+from segments.facts import EVERY_FILTER, TIME_FILTERS
+from segments.figures import Bought, Counted, DaysSincePurchase, Parts, ProductsOfDay, Ratio, ShareOfSpend
 
-LINE_FILTERS = {Filter.CATEGORY, Filter.PRODUCT}
-EVERY_FILTER = frozenset(
-    {Filter.CATEGORY, Filter.PRODUCT, Filter.STORE, Filter.CHANNEL, Filter.LAST, Filter.SINCE, Filter.UNTIL}
+SALES = Parts(Sum("total_minor"), Count(Value(1), filter=Q(kind=ReceiptKind.SALE)))
+SALES_BY_LINES = Parts(Sum("total_minor"), Count("receipt_id", distinct=True, filter=Q(is_return=False)))
+RECEIPTS_BY_LINES = Count("receipt_id", distinct=True)
+MONTHS = Count(TruncMonth("sold_on"), distinct=True)
+INTERVAL = Parts(DaysBetween(Max("sold_on"), Min("sold_on")), Count("sold_on", distinct=True) - 1)
+DISCOUNT_SHARE = Parts(Sum("discount_minor"), Sum(F("total_minor") + F("discount_minor")))
+
+# The figures are in hundredths, and prices in whole units: that makes the percent.
+PRICE_LEVEL = Parts(
+    Sum("total_minor", filter=Q(product__category__usual_price__unit_price__isnull=False)),
+    Sum(F("quantity") * F("product__category__usual_price__unit_price")),
 )
-
-
-def facts(model: type[Model], scope: Scope, filters: Mapping[Filter, Any]) -> "QuerySet[Any]":
-    """Receipts, or lines, that the filters let through."""
-    found: QuerySet[Any] = model._default_manager.order_by()
-    receipt = "" if model is Receipt else "receipt__"
-    for name, value in filters.items():
-        match name:
-            case Filter.CATEGORY:
-                below = scope.subtrees[scope.references[name, value]]
-                found = found.filter(product__in=Product.objects.order_by().filter(category__in=below).values("pk"))
-            case Filter.PRODUCT:
-                found = found.filter(product=scope.references[name, value])
-            case Filter.STORE:
-                found = found.filter((f"{receipt}store", scope.references[name, value]))
-            case Filter.CHANNEL:
-                found = found.filter((f"{receipt}channel", value))
-            case Filter.LAST:
-                start = window_start(today=scope.today, count=value.count, unit=value.unit)
-                found = found.filter(sold_on__range=(start, scope.today))
-            case Filter.SINCE:
-                found = found.filter(sold_on__gte=value)
-            case Filter.UNTIL:
-                found = found.filter(sold_on__lte=value)
-    return found
-
-
-def grouped(scope: Scope, found: "QuerySet[Any]", **figures: "Aggregate | Expression") -> "QuerySet[Any]":
-    """One row a customer with these figures; only for the scope's customers where it names some."""
-    of_whom = Q(customer__isnull=False) if scope.ids is None else Q(AnyOf("customer_id", scope.ids))
-    return found.filter(of_whom).values("customer_id").annotate(**figures)
-
-
-def reads_lines(filters: Mapping[Filter, Any]) -> bool:
-    return bool(LINE_FILTERS & set(filters))
-
-
-def exists(rows: "QuerySet[Any]") -> Found:
-    return Found(rows)
-
-
-def category_rows(scope: Scope, filters: Mapping[Filter, Any]) -> "QuerySet[CustomerCategory]":
-    return CustomerCategory.objects.filter(category=scope.references[Filter.CATEGORY, filters[Filter.CATEGORY]])
-
-
-@dataclass(frozen=True)
-class Counted:
-    """A figure that is zero for whoever has no matching fact.
-
-    ``column`` is its name in the profile and in the category rows (where ``by_category``); ``receipts`` and ``lines``
-    are the same figure over facts.
-    """
-
-    column: str
-    lines: Aggregate
-    receipts: Aggregate | None = None
-    by_category: bool = True
-
-    def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
-        zero_qualifies = holds(operator, 0, value)
-        if not filters:
-            found = compare(f"profile__{self.column}", operator, value)
-            # The extra arm only where nothing-at-all qualifies: without it the column's index serves.
-            return Q(profile=None) | found if zero_qualifies else found
-        if set(filters) == {Filter.CATEGORY} and self.by_category:
-            test = compare(self.column, operator, value)
-            rows = category_rows(scope, filters)
-            return ~exists(rows.filter(~test)) if zero_qualifies else exists(rows.filter(test))
-        test = compare("figure", operator, value)
-        if self.receipts is None or reads_lines(filters):
-            rows = grouped(scope, facts(ReceiptLine, scope, filters), figure=self.lines)
-        else:
-            rows = grouped(scope, facts(Receipt, scope, filters), figure=self.receipts)
-        return ~Matched(rows.filter(~test)) if zero_qualifies else Matched(rows.filter(test))
-
-
-@dataclass(frozen=True)
-class AverageReceipt:
-    """Spend for each receipt; unknown without one. Compared as spend with value x receipts: nothing is rounded."""
-
-    def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
-        if not filters:
-            return self._test("profile__spend_minor", "profile__receipts", operator, value)
-        if set(filters) == {Filter.CATEGORY}:
-            rows: QuerySet[Any] = category_rows(scope, filters)
-            if operator == "unknown":
-                return ~exists(rows.filter(receipts__gt=0))
-            return exists(rows.filter(self._test("spend_minor", "receipts", operator, value)))
-        lines = reads_lines(filters)
-        found = facts(ReceiptLine if lines else Receipt, scope, filters)
-        rows = grouped(scope, found, spend=Sum("total_minor"), sales=SALES_BY_LINES if lines else SALES)
-        if operator == "unknown":
-            return ~Matched(rows.filter(sales__gt=0))
-        return Matched(rows.filter(self._test("spend", "sales", operator, value)))
-
-    def _test(self, spend: str, receipts: str, operator: str, value: Any) -> Q:
-        known = Q((f"{receipts}__gt", 0))
-        if operator == "unknown":
-            return Q((f"{receipts}__isnull", True)) | Q((receipts, 0))
-        if operator == "known":
-            return known
-        return known & compare(spend, operator, value, times=receipts)
-
-
-@dataclass(frozen=True)
-class Bought:
-    """At least one sale with a matching line."""
-
-    def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
-        if not filters:
-            found = Q(profile__receipts__gt=0)
-            return found if value else Q(profile=None) | Q(profile__receipts=0)
-        if set(filters) == {Filter.CATEGORY}:
-            bought = exists(category_rows(scope, filters).filter(receipts__gt=0))
-        elif reads_lines(filters):
-            bought = exists(facts(ReceiptLine, scope, filters).filter(is_return=False))
-        else:
-            bought = exists(facts(Receipt, scope, filters).filter(kind=ReceiptKind.SALE))
-        return bought if value else ~bought
-
-
-@dataclass(frozen=True)
-class DaysSincePurchase:
-    """Days since the last sale; unknown without one."""
-
-    def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
-        at = days_before(scope.today)
-        if not filters:
-            return elapsed("profile__last_sold_on", operator, value, at=at)
-        unknown = operator == "unknown"
-        asked = "known" if unknown else operator
-        if set(filters) == {Filter.CATEGORY}:
-            found: Predicate = exists(
-                category_rows(scope, filters).filter(elapsed("last_sold_on", asked, value, at=at))
-            )
-        else:
-            lines = reads_lines(filters)
-            sales = (
-                facts(ReceiptLine, scope, filters).filter(is_return=False)
-                if lines
-                else (facts(Receipt, scope, filters).filter(kind=ReceiptKind.SALE))
-            )
-            rows = grouped(scope, sales, latest=Max("sold_on"))
-            found = Matched(rows.filter(elapsed("latest", asked, value, at=at)))
-        return ~found if unknown else found
-
-
-SALES = Count("pk", filter=Q(kind=ReceiptKind.SALE))
-SALES_BY_LINES = Count("receipt_id", distinct=True, filter=Q(is_return=False))
 
 MEASURES = (
     Attribute(
@@ -199,7 +41,7 @@ MEASURES = (
         help=_("Net of returns and discounts, tax included."),
         group=Group.BEHAVIOUR,
         type=Type.MONEY,
-        source=Counted("spend_minor", lines=Sum("total_minor"), receipts=Sum("total_minor")),
+        source=Counted(column="spend_minor", lines=Sum("total_minor"), receipts=Sum("total_minor")),
         always_known=True,
         filters=EVERY_FILTER,
         time=TimeEffect.WITH_WINDOW,
@@ -210,7 +52,7 @@ MEASURES = (
         help=_("Sales with at least one matching line. A sale returned in full still counts; a return never does."),
         group=Group.BEHAVIOUR,
         type=Type.NUMBER,
-        source=Counted("receipts", lines=SALES_BY_LINES, receipts=SALES),
+        source=Counted(column="receipts", lines=RECEIPTS_BY_LINES, receipts=Count("*"), kind=ReceiptKind.SALE),
         always_known=True,
         minimum=0,
         filters=EVERY_FILTER,
@@ -225,7 +67,7 @@ MEASURES = (
         source=DaysSincePurchase(),
         minimum=0,
         maximum=36_500,
-        filters=frozenset({Filter.CATEGORY, Filter.PRODUCT, Filter.STORE, Filter.CHANNEL}),
+        filters=EVERY_FILTER - TIME_FILTERS,
         time=TimeEffect.DAILY,
     ),
     Attribute(
@@ -234,7 +76,12 @@ MEASURES = (
         help=_("Spend for each receipt; unknown without one."),
         group=Group.BEHAVIOUR,
         type=Type.MONEY,
-        source=AverageReceipt(),
+        source=Ratio(
+            lines=SALES_BY_LINES,
+            receipts=SALES,
+            profile=Parts("spend_minor", "receipts"),
+            category=Parts("spend_minor", "receipts"),
+        ),
         filters=EVERY_FILTER,
         time=TimeEffect.WITH_WINDOW,
     ),
@@ -244,8 +91,37 @@ MEASURES = (
         help=_("Quantity bought, less what was brought back."),
         group=Group.BEHAVIOUR,
         type=Type.NUMBER,
-        source=Counted("units", lines=Sum("quantity")),
+        source=Counted(column="units", lines=Sum("quantity")),
         always_known=True,
+        whole=False,
+        filters=EVERY_FILTER,
+        time=TimeEffect.WITH_WINDOW,
+    ),
+    Attribute(
+        name="average_price",
+        label=_("average price of a unit"),
+        help=_("Spend for each unit: the price level, best asked within a category; unknown without a unit kept."),
+        group=Group.BEHAVIOUR,
+        type=Type.MONEY,
+        source=Ratio(
+            lines=Parts(Sum("total_minor"), Sum("quantity")),
+            profile=Parts("spend_minor", "units"),
+            category=Parts("spend_minor", "units"),
+        ),
+        filters=EVERY_FILTER,
+        time=TimeEffect.WITH_WINDOW,
+    ),
+    Attribute(
+        name="price_level",
+        label=_("price level"),
+        help=_(
+            "What the customer pays for a unit against what all customers paid in the same categories over twelve "
+            "months, reckoned once a month and after imports; 100 is as all of them. Unknown without a unit kept."
+        ),
+        group=Group.BEHAVIOUR,
+        type=Type.NUMBER,
+        source=Ratio(lines=PRICE_LEVEL),
+        minimum=0,
         whole=False,
         filters=EVERY_FILTER,
         time=TimeEffect.WITH_WINDOW,
@@ -257,7 +133,7 @@ MEASURES = (
         group=Group.BEHAVIOUR,
         type=Type.MONEY,
         source=Counted(
-            "discount_minor", lines=Sum("discount_minor"), receipts=Sum("discount_minor"), by_category=False
+            column="discount_minor", lines=Sum("discount_minor"), receipts=Sum("discount_minor"), by_category=False
         ),
         always_known=True,
         filters=EVERY_FILTER,
@@ -270,14 +146,122 @@ MEASURES = (
         group=Group.BEHAVIOUR,
         type=Type.NUMBER,
         source=Counted(
-            "returns",
-            lines=Count("receipt_id", distinct=True, filter=Q(is_return=True)),
-            receipts=Count("pk", filter=Q(kind=ReceiptKind.RETURN)),
+            column="returns",
+            lines=RECEIPTS_BY_LINES,
+            receipts=Count("*"),
+            kind=ReceiptKind.RETURN,
             by_category=False,
         ),
         always_known=True,
         minimum=0,
         filters=EVERY_FILTER,
+        time=TimeEffect.WITH_WINDOW,
+    ),
+    Attribute(
+        name="months_bought",
+        label=_("months with a purchase"),
+        help=_("Calendar months with at least one sale."),
+        group=Group.BEHAVIOUR,
+        type=Type.NUMBER,
+        unit=_("months"),
+        source=Counted(lines=MONTHS, receipts=MONTHS, kind=ReceiptKind.SALE),
+        always_known=True,
+        minimum=0,
+        filters=EVERY_FILTER,
+        time=TimeEffect.WITH_WINDOW,
+    ),
+    Attribute(
+        name="days_between_purchases",
+        label=_("days between purchases"),
+        help=_("On average, from one day with a purchase to the next; unknown before the second such day."),
+        group=Group.BEHAVIOUR,
+        type=Type.NUMBER,
+        unit=_("days"),
+        source=Ratio(lines=INTERVAL, receipts=INTERVAL, kind=ReceiptKind.SALE),
+        minimum=0,
+        whole=False,
+        filters=EVERY_FILTER,
+        time=TimeEffect.WITH_WINDOW,
+    ),
+    Attribute(
+        name="distinct_products",
+        label=_("different products"),
+        help=_("How many products were bought at least once; what was brought back still counts."),
+        group=Group.BEHAVIOUR,
+        type=Type.NUMBER,
+        source=Counted(lines=Count("product_id", distinct=True), kind=ReceiptKind.SALE),
+        always_known=True,
+        minimum=0,
+        filters=EVERY_FILTER,
+        time=TimeEffect.WITH_WINDOW,
+    ),
+    Attribute(
+        name="first_product",
+        label=_("first products"),
+        help=_("What was bought on the first day with a purchase, by SKU."),
+        group=Group.BEHAVIOUR,
+        type=Type.WORDS,
+        source=ProductsOfDay("first_sold_on"),
+        offered_names=Filter.PRODUCT,
+    ),
+    Attribute(
+        name="last_product",
+        label=_("last products"),
+        help=_("What was bought on the last day with a purchase, by SKU."),
+        group=Group.BEHAVIOUR,
+        type=Type.WORDS,
+        source=ProductsOfDay("last_sold_on"),
+        offered_names=Filter.PRODUCT,
+    ),
+    Attribute(
+        name="discount_share",
+        label=_("share of discounts"),
+        help=_("Discounts in percent of what the goods would have cost without them; unknown where that is nothing."),
+        group=Group.BEHAVIOUR,
+        type=Type.NUMBER,
+        unit="%",
+        source=Ratio(
+            lines=DISCOUNT_SHARE,
+            receipts=DISCOUNT_SHARE,
+            profile=Parts("discount_minor", "spend_minor + discount_minor"),
+            scale=100,
+        ),
+        whole=False,
+        filters=EVERY_FILTER,
+        time=TimeEffect.WITH_WINDOW,
+    ),
+    Attribute(
+        name="online_share",
+        label=_("share of online purchases"),
+        help=_("Receipts from online in percent of all; unknown without a purchase."),
+        group=Group.BEHAVIOUR,
+        type=Type.NUMBER,
+        unit="%",
+        source=Ratio(
+            lines=Parts(
+                Count("receipt_id", distinct=True, filter=Q(receipt__channel=SalesChannel.ONLINE)), RECEIPTS_BY_LINES
+            ),
+            receipts=Parts(Count(Value(1), filter=Q(channel=SalesChannel.ONLINE)), Count("*")),
+            kind=ReceiptKind.SALE,
+            scale=100,
+        ),
+        minimum=0,
+        maximum=100,
+        whole=False,
+        filters=EVERY_FILTER - {Filter.CHANNEL},
+        time=TimeEffect.WITH_WINDOW,
+    ),
+    Attribute(
+        name="share_of_spend",
+        label=_("share of spend"),
+        help=_("Percent of what a customer spent in the same time, net of returns; unknown without a positive spend."),
+        group=Group.SOCIO_ECONOMIC,
+        type=Type.NUMBER,
+        unit="%",
+        source=ShareOfSpend(),
+        whole=False,
+        filters=EVERY_FILTER,
+        needs=EVERY_FILTER - TIME_FILTERS,
         time=TimeEffect.WITH_WINDOW,
     ),
 )

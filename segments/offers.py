@@ -40,6 +40,8 @@ def values_of(*, attribute: Attribute, text: str, argument: str = "") -> list[Of
 
     ``argument`` is the name that the attribute asks for (of a question), where it does; without it there are none.
     """
+    if attribute.offered_names is not None:
+        return names_for(kind=attribute.offered_names, text=text)
     field = attribute.offered_from
     labels = attribute.values or {}
     if attribute.offers_values:

@@ -108,8 +108,10 @@ def _value(value: Any) -> Any:
             return F(_path(name))
         case CombinedExpression(lhs=lhs, connector=connector, rhs=rhs):
             return CombinedExpression(_value(lhs), connector, _value(rhs))
-        case Value() | list() | tuple():
+        case Value():
             return value
+        case list() | tuple():
+            return [_value(one) for one in value]
         case Func() | QuerySet():
             raise _AsksCustomer
     if hasattr(value, "resolve_expression"):
@@ -127,7 +129,8 @@ def _asks_key_only(query: Any) -> bool:
         elif hasattr(node, "children"):
             waiting += node.children
         elif hasattr(node, "lhs"):
-            waiting += [node.lhs, node.rhs]
+            right = getattr(node, "rhs", None)  # a transformation has none
+            waiting += [node.lhs, *(right if isinstance(right, list | tuple) else [right])]
         elif hasattr(node, "query") and hasattr(node.query, "where"):
             waiting.append(node.query.where)
         elif hasattr(node, "where"):

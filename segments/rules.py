@@ -185,6 +185,8 @@ class _Reader:
                 read[Filter(name)] = _filter_value(Filter(name), value, attribute)
             except _Wrong as wrong:
                 self.wrong(path, wrong.message, wrong.word)
+        if attribute.needs and attribute.needs.isdisjoint(raw):
+            self.wrong(path, _("Say of what: “%(label)s” needs a filter.") % {"label": attribute.label})
         if Filter.LAST in read and (Filter.SINCE in read or Filter.UNTIL in read):
             self.wrong(path, _("Give either “last” or dates, not both."), "last")
         elif Filter.SINCE in read and Filter.UNTIL in read and read[Filter.SINCE] > read[Filter.UNTIL]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from crm.attributes import Attribute, Filter, Group, Predicate, Scope, TimeEffect, Type
+from crm.attributes import Answer, Attribute, Filter, Group, Predicate, Scope, TimeEffect, Type
 from crm.models import Tier, TierAward
 
 
@@ -46,6 +47,17 @@ class InTier:
         higher = running.filter(customer=OuterRef("customer"), tier__spend_minor__gt=OuterRef("tier__spend_minor"))
         highest: QuerySet[TierAward] = of_theirs.filter(~Exists(higher))
         return Exists(highest.filter(named if operator in ("=", "in") else ~named))
+
+    def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Answer:
+        running = TierAward.objects.filter(reached_on__lte=scope.today, ends_on__gte=scope.today)
+        return Subquery(running.filter(customer=OuterRef("pk")).order_by("-tier__spend_minor").values("tier__name")[:1])
+
+    def due(
+        self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
+    ) -> "QuerySet[Any, Any] | None":
+        began = Q(reached_on__gt=since, reached_on__lte=scope.today)
+        ended = Q(ends_on__gte=since, ends_on__lt=scope.today)
+        return TierAward.objects.order_by().filter(began | ended).values("customer_id")
 
 
 TIER = Attribute(

@@ -629,6 +629,30 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="UsualPrice",
+            fields=[
+                (
+                    "category",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="usual_price",
+                        serialize=False,
+                        to="crm.category",
+                    ),
+                ),
+                (
+                    "unit_price",
+                    models.DecimalField(decimal_places=6, max_digits=18, null=True, verbose_name="unit price"),
+                ),
+                ("made_at", models.DateTimeField(verbose_name="as of")),
+            ],
+            options={
+                "verbose_name": "usual price",
+                "verbose_name_plural": "usual prices",
+            },
+        ),
+        migrations.CreateModel(
             name="CustomerCategory",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -2675,6 +2699,15 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(
+                django.db.models.functions.datetime.ExtractMonth("birth_date"),
+                django.db.models.functions.datetime.ExtractDay("birth_date"),
+                condition=models.Q(("birth_date__isnull", False)),
+                name="customer_by_birthday",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
                 condition=models.Q(("merged_into__isnull", False)), fields=["merged_into"], name="customer_merged"
             ),
         ),
@@ -2937,6 +2970,14 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("ends_on__gte", models.F("reached_on"))), name="tier_kept_from_the_day"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="tieraward",
+            index=models.Index(fields=["reached_on"], name="tier_by_first_day"),
+        ),
+        migrations.AddIndex(
+            model_name="tieraward",
+            index=models.Index(fields=["ends_on"], name="tier_by_last_day"),
         ),
         migrations.AddIndex(
             model_name="webvisit",

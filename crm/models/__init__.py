@@ -13,7 +13,7 @@ from crm.models.names import CustomerName, NameWord
 from crm.models.people import Channel, Company, Customer, ExternalId, Frequency, Gender, Household
 from crm.models.places import PostcodePlace
 from crm.models.privacy import AuditEntry, DataRequest, ErasedIdentity
-from crm.models.profile import ChangeMark, CustomerCategory, CustomerProfile
+from crm.models.profile import ChangeMark, CustomerCategory, CustomerProfile, UsualPrice
 from crm.models.receipts import Receipt, ReceiptKind, ReceiptLine, ReceiptVoid, SalesChannel
 from crm.models.shop import Category, Product, Shop, Store
 
@@ -75,6 +75,7 @@ __all__ = [
     "TierAward",
     "Topic",
     "Upload",
+    "UsualPrice",
     "WebVisit",
     "WishlistItem",
 ]

@@ -179,6 +179,10 @@ class TierAward(models.Model):
             models.UniqueConstraint(fields=["customer", "tier", "reached_on"], name="tier_reached_once_a_day"),
             models.CheckConstraint(condition=Q(ends_on__gte=F("reached_on")), name="tier_kept_from_the_day"),
         ]
+        indexes = [
+            models.Index(name="tier_by_first_day", fields=["reached_on"]),
+            models.Index(name="tier_by_last_day", fields=["ends_on"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.customer_id}: {self.tier_id}"

@@ -8,7 +8,7 @@ from django.contrib.postgres.indexes import OpClass
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now, Reverse
+from django.db.models.functions import ExtractDay, ExtractMonth, Now, Reverse
 from django.utils.translation import gettext_lazy as _
 
 from crm.models.places import latitude_field, longitude_field
@@ -269,6 +269,12 @@ class Customer(models.Model):
                 name="customer_closed",
                 fields=["id"],
                 condition=Q(merged_into__isnull=False) | Q(erased_at__isnull=False) | Q(no_profiling=True),
+            ),
+            models.Index(
+                ExtractMonth("birth_date"),
+                ExtractDay("birth_date"),
+                name="customer_by_birthday",
+                condition=Q(birth_date__isnull=False),
             ),
             models.Index(name="customer_merged", fields=["merged_into"], condition=Q(merged_into__isnull=False)),
         ]

@@ -62,6 +62,24 @@ class CustomerCategory(models.Model):
         return f"{self.customer_id}: {self.category_id}"
 
 
+class UsualPrice(models.Model):
+    """What all customers pay for a unit of a category on average; :mod:`crm.prices` makes it anew from time to time.
+
+    ``unit_price`` is net of discounts, in whole currency units; empty where nothing was sold.
+    """
+
+    category = models.OneToOneField(Category, models.CASCADE, primary_key=True, related_name="usual_price")
+    unit_price = models.DecimalField(_("unit price"), max_digits=18, decimal_places=6, null=True)
+    made_at = models.DateTimeField(_("as of"))
+
+    class Meta:
+        verbose_name = _("usual price")
+        verbose_name_plural = _("usual prices")
+
+    def __str__(self) -> str:
+        return f"{self.category_id}"
+
+
 class ChangeMark(models.Model):
     """Tells that something about this customer changed: written with the fact and read by `segments`.
 

@@ -61,7 +61,9 @@ ACTIONS = {"v": "view", "a": "add", "c": "change", "d": "delete"}
 # What no role holds. Facts are never edited, what is derived from them follows by itself, jobs and memberships are made
 # by the program, customers are erased rather than deleted, a persona's segment goes with it, accounts are switched off.
 WITHHELD = {
-    **dict.fromkeys(("auth.permission", "crm.changemark", "crm.mergemove", "crm.erasedidentity"), "vacd"),
+    **dict.fromkeys(
+        ("auth.permission", "crm.changemark", "crm.usualprice", "crm.mergemove", "crm.erasedidentity"), "vacd"
+    ),
     **dict.fromkeys(("crm.receipt", "crm.receiptline", "crm.receiptvoid", "crm.suppression", "crm.auditentry"), "acd"),
     **dict.fromkeys(("crm.merge", "crm.tieraward", "crm.optin"), "acd"),
     **dict.fromkeys(("crm.loyaltyentry", "crm.consentwording"), "cd"),  # added by hand, then facts like the others

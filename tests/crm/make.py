@@ -93,6 +93,7 @@ def a_receipt(
     lines: Sequence[tuple[Product, str, int]],
     *,
     sold_on: date,
+    sold_at: datetime | None = None,
     kind: str = ReceiptKind.SALE,
     discount_minor: int = 0,
 ) -> Receipt:
@@ -106,7 +107,7 @@ def a_receipt(
         content_hash=hashlib.sha256(number.encode()).digest(),
         store=store(),
         customer=customer,
-        sold_at=datetime.combine(sold_on, time(12), UTC),
+        sold_at=sold_at or datetime.combine(sold_on, time(12), UTC),
         sold_on=sold_on,
         total_minor=sum(minor for _, _, minor in lines),
         discount_minor=discount_minor,

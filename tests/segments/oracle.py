@@ -1,13 +1,14 @@
 """What a rule means, said a second time in plain Python over lists of facts. Only for tests: slow and obvious."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
-from crm.attributes import Filter
-from crm.models import Category, Customer, CustomerProfile, Receipt, ReceiptLine, Shop
+from crm.attributes import WEEKDAYS, Filter
+from crm.models import Category, Customer, CustomerProfile, Receipt, ReceiptLine, Shop, TierAward
 from segments.tree import And, Condition, Node, Not, Or
 
 UNKNOWN = object()
@@ -20,6 +21,7 @@ class History:
     customer: Customer
     receipts: list[Receipt]
     lines: list[ReceiptLine]
+    tiers: list[TierAward]
     points: int
     consent_email: bool
 
@@ -27,12 +29,14 @@ class History:
 def read_histories() -> list[History]:
     profiles = {profile.customer_id: profile for profile in CustomerProfile.objects.all()}
     receipts = list(Receipt.objects.select_related("store"))
-    lines = list(ReceiptLine.objects.select_related("product__category", "receipt__store"))
+    lines = list(ReceiptLine.objects.select_related("product__category__usual_price", "receipt__store"))
+    awards = list(TierAward.objects.select_related("tier"))
     return [
         History(
             customer,
             [receipt for receipt in receipts if receipt.customer_id == customer.pk],
             [line for line in lines if line.customer_id == customer.pk],
+            [award for award in awards if award.customer_id == customer.pk],
             profiles[customer.pk].points if customer.pk in profiles else 0,
             profiles[customer.pk].consent_email if customer.pk in profiles else False,
         )
@@ -60,7 +64,7 @@ def _meets(condition: Condition, actual: Any, today: date) -> bool:
         return actual is UNKNOWN
     if actual is UNKNOWN:
         return False
-    value: Any = condition.value
+    value: Any = _exact(condition.value) if isinstance(actual, Fraction) else condition.value
     match condition.operator:
         case "known":
             return True
@@ -97,6 +101,12 @@ def _meets(condition: Condition, actual: Any, today: date) -> bool:
     raise AssertionError(condition.operator)
 
 
+def _exact(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_exact(one) for one in value)
+    return None if value is None else Fraction(value)
+
+
 def _falls_on(birth_date: date, day: date) -> bool:
     if (birth_date.month, birth_date.day) == (2, 29) and (day.month, day.day) == (3, 1):
         return (day - timedelta(days=1)).day == 28
@@ -126,8 +136,18 @@ def _value(condition: Condition, history: History, today: date) -> Any:
         case "lifecycle":
             return _stage(history, today)
         case "first_purchase":
-            return min((receipt.sold_on for receipt in history.receipts if receipt.kind == "sale"), default=UNKNOWN)
+            return _first_purchase(history) or UNKNOWN
+        case "days_since_first_purchase":
+            first = _first_purchase(history)
+            return (today - first).days if first else UNKNOWN
+        case "tier":
+            running = [award.tier for award in history.tiers if award.reached_on <= today <= award.ends_on]
+            return max(running, key=lambda tier: tier.spend_minor).name if running else UNKNOWN
     return _measure(condition, history, today)
+
+
+def _first_purchase(history: History) -> date | None:
+    return min((receipt.sold_on for receipt in history.receipts if receipt.kind == "sale"), default=None)
 
 
 def _stage(history: History, today: date) -> str:
@@ -136,51 +156,103 @@ def _stage(history: History, today: date) -> str:
     return score_oracle.stage(history, today, Shop.current())
 
 
+BY_LINE = {Filter.CATEGORY, Filter.PRODUCT, Filter.BRAND}
+TIMES = {Filter.LAST, Filter.SINCE, Filter.UNTIL}
+
+
 def _measure(condition: Condition, history: History, today: date) -> Any:
-    lines = [line for line in history.lines if _passes(condition, line, line.receipt, today)]
-    receipts = [receipt for receipt in history.receipts if _passes(condition, None, receipt, today)]
-    by_line = Filter.CATEGORY in condition.filters or Filter.PRODUCT in condition.filters
-    sales = {line.receipt_id for line in lines if not line.is_return}
+    filters = condition.filters
+    lines = [line for line in history.lines if _passes(filters, line, line.receipt, today)]
+    receipts = [receipt for receipt in history.receipts if _passes(filters, None, receipt, today)]
+    by_line = not BY_LINE.isdisjoint(filters)
+    sold = {line.receipt for line in lines if not line.is_return}
     returns = {line.receipt_id for line in lines if line.is_return}
-    bought_on = [line.sold_on for line in lines if not line.is_return]
     if not by_line:
-        sales = {receipt.pk for receipt in receipts if receipt.kind == "sale"}
+        sold = {receipt for receipt in receipts if receipt.kind == "sale"}
         returns = {receipt.pk for receipt in receipts if receipt.kind == "return"}
-        bought_on = [receipt.sold_on for receipt in receipts if receipt.kind == "sale"]
+    bought_on = {receipt.sold_on for receipt in sold}
     facts: Sequence[Any] = lines if by_line else receipts
-    spend = Decimal(sum(fact.total_minor for fact in facts)) / 100
+    spend = Fraction(sum(fact.total_minor for fact in facts), 100)
+    discount = Fraction(sum(fact.discount_minor for fact in facts), 100)
     match condition.attribute:
         case "bought":
-            return bool(sales)
+            return bool(sold)
         case "receipts":
-            return len(sales)
+            return len(sold)
         case "returns":
             return len(returns)
         case "spend":
             return spend
         case "discount":
-            return Decimal(sum(fact.discount_minor for fact in facts)) / 100
+            return discount
         case "units":
             return sum((line.quantity for line in lines), Decimal(0))
         case "average_receipt":
-            return spend / len(sales) if sales else UNKNOWN
+            return spend / len(sold) if sold else UNKNOWN
+        case "average_price":
+            units = Fraction(sum((line.quantity for line in lines), Decimal(0)))
+            total = Fraction(sum(line.total_minor for line in lines), 100)
+            return total / units if units > 0 else UNKNOWN
+        case "price_level":
+            return _price_level([line for line in lines if _usual_price(line) is not None])
         case "days_since_purchase":
             return (today - max(bought_on)).days if bought_on else UNKNOWN
+        case "months_bought":
+            return len({(day.year, day.month) for day in bought_on})
+        case "days_between_purchases":
+            return (
+                Fraction((max(bought_on) - min(bought_on)).days, len(bought_on) - 1) if len(bought_on) > 1 else UNKNOWN
+            )
+        case "distinct_products":
+            return len({line.product_id for line in lines if not line.is_return})
+        case "first_product" | "last_product":
+            day = {"first_product": min, "last_product": max}[condition.attribute](bought_on, default=None)
+            return {line.product.sku for line in lines if line.sold_on == day and not line.is_return} or UNKNOWN
+        case "discount_share":
+            return 100 * discount / (spend + discount) if spend + discount > 0 else UNKNOWN
+        case "online_share":
+            return Fraction(100 * sum(one.channel == "online" for one in sold), len(sold)) if sold else UNKNOWN
+        case "share_of_spend":
+            times = {name: value for name, value in filters.items() if name in TIMES}
+            whole = [one for one in history.receipts if _passes(times, None, one, today)]
+            total = Fraction(sum(receipt.total_minor for receipt in whole), 100)
+            return 100 * spend / total if total > 0 else UNKNOWN
     raise AssertionError(condition.attribute)
 
 
-def _passes(condition: Condition, line: ReceiptLine | None, receipt: Receipt, today: date) -> bool:
-    for name, value in condition.filters.items():
+def _price_level(lines: Sequence[ReceiptLine]) -> Any:
+    usual = sum((Fraction(line.quantity) * Fraction(_usual_price(line) or 0) for line in lines), Fraction(0))
+    return Fraction(sum(line.total_minor for line in lines)) / usual if usual > 0 else UNKNOWN
+
+
+def _usual_price(line: ReceiptLine) -> Decimal | None:
+    """What a unit of the product's category costs everybody, as it is stored."""
+    category = line.product.category
+    return category.usual_price.unit_price if category and hasattr(category, "usual_price") else None
+
+
+def _passes(filters: Mapping[Filter, Any], line: ReceiptLine | None, receipt: Receipt, today: date) -> bool:
+    for name, value in filters.items():
         fact: Any = line if line is not None else receipt
         match name:
             case Filter.CATEGORY:
-                assert isinstance(value, str)
                 category = line.product.category if line is not None else None
                 path = category.path if category else ""
                 if line is not None and path != value and not path.startswith(value + Category.SEPARATOR):
                     return False
             case Filter.PRODUCT:
                 if line is not None and line.product.sku != value:
+                    return False
+            case Filter.BRAND:
+                if line is not None and line.product.brand != value:
+                    return False
+            case Filter.WEEKDAY:
+                if WEEKDAYS[receipt.sold_on.weekday()] not in value:
+                    return False
+            case Filter.TIME:
+                start, end = (time.fromisoformat(one) for one in value.split("-"))
+                at = receipt.sold_at.time()
+                if not (start <= at < end if start < end else at >= start or at < end):
                     return False
             case Filter.STORE:
                 if receipt.store.code != value:

@@ -2,15 +2,12 @@ from typing import Any
 
 import pytest
 
-from crm.attributes import Attribute, Group, Type, register, unregister
-from crm.sources import text
 from segments import domain
 from segments.compile import customers
-from segments.rules import MAX_DEPTH, RuleError, describe, dump, parse
+from segments.rules import MAX_DEPTH, RuleError, describe, parse
 from tests.crm import make
 from tests.crm.make import a_customer
 from tests.segments.worlds import NOW
-from tests.support.words import in_brackets
 
 
 def a_rule(node: Any) -> dict[str, Any]:
@@ -63,6 +60,14 @@ def problems(rule: Any) -> list[tuple[tuple[int, ...], str, str]]:
             ask("spend", ">=", 1, catgory="Milk"),
             "catgory",
             "There is no filter of “spend” “catgory”. Did you mean “category”?",
+        ),
+        (ask("share_of_spend", ">=", 30), "", "Say of what: “share of spend” needs a filter."),
+        (ask("share_of_spend", ">=", 30, last="1 day"), "", "Say of what: “share of spend” needs a filter."),
+        (ask("bought", "is", True, weekday=["fryday"]), "fryday", "There is no value “fryday”. Did you mean “friday”?"),
+        (
+            ask("bought", "is", True, time="17"),
+            "17",
+            "“17” is not a time of day; write one like 17:00-20:00.",
         ),
         (ask("city", "=", "Riga", last="1 day"), "last", "There is no filter of “city” “last”."),
         ({"xor": []}, "xor", "“xor” is neither a condition nor and, or, not."),
@@ -145,6 +150,10 @@ def test_hostile_values_are_only_values(hostile: str) -> None:
             {"and": [ask("points", "<", 5), {"not": {"or": [ask("bought", "is", True)]}}]},
             "Loyalty points less than 5 and no purchase",
         ),
+        (
+            ask("share_of_spend", ">=", "33.3", category="Food", weekday=["sat", "sunday"], time="17:00-20:00"),
+            "Share of spend of “Food” on Saturday, Sunday between 17:00 and 20:00 at least 33.3 %",
+        ),
         ({"not": ask("birthday", "in next", 7)}, "Not (birthday within the next 7 days)"),
         (
             ask("days_since_purchase", "unknown", store="main"),
@@ -154,22 +163,6 @@ def test_hostile_values_are_only_values(hostile: str) -> None:
 )
 def test_rule_reads_as_a_sentence(node: Any, sentence: str) -> None:
     assert describe(parse(a_rule(node))) == sentence
-
-
-@pytest.mark.django_db
-def test_one_declaration_is_enough_for_a_new_attribute() -> None:
-    register(Attribute(name="shoe", label="shoe", group=Group.DEMOGRAPHIC, type=Type.TEXT, source=text("occupation")))
-    try:
-        cobbler = a_customer(occupation="cobbler")
-        a_customer()
-        rule = parse(a_rule(ask("shoe", "starts with", "cob")))
-        assert parse(dump(rule)) == rule
-        assert describe(rule) == "Shoe starts with “cob”"
-        assert list(customers(rule=rule, now=NOW)) == [cobbler]
-    finally:
-        unregister("shoe")
-    with in_brackets(), pytest.raises(RuleError, match=r"\[There is no attribute “shoe”\.\]"):
-        customers(rule=rule, now=NOW)
 
 
 @pytest.mark.django_db

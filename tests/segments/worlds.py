@@ -5,7 +5,7 @@ import random
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from crm import marks, profiles
+from crm import marks, prices, profiles
 from crm.models import (
     Category,
     Consent,
@@ -17,6 +17,8 @@ from crm.models import (
     ReceiptLine,
     SalesChannel,
     Store,
+    Tier,
+    TierAward,
 )
 from tests.crm import make
 from tests.crm.make import a_product
@@ -29,6 +31,14 @@ STORES = ("main", "online")
 CITIES = ("Riga", "Tallinn", "rīga", "")
 BANDS = ("low", "high", "")
 INTERESTS = ("skiing", "knitting", "chess")
+HOURS = (time(0), time(9, 59), time(10), time(17), time(21, 30))
+BRANDS = ("Valio", "Ozols")
+TIERS = {"Silver": 10_000, "Gold": 50_000}
+
+
+def tiers() -> list[Tier]:
+    """The shop's tiers, the lowest first."""
+    return [Tier.objects.get_or_create(name=name, defaults={"spend_minor": spend})[0] for name, spend in TIERS.items()]
 
 
 class World:
@@ -41,20 +51,33 @@ class World:
         self.products = [
             a_product(sku, categories[home] if home else None) for sku, home in zip(SKUS, homes, strict=True)
         ]
+        for product, brand in zip(self.products, ("Valio", "Valio", "Ozols", "", ""), strict=True):
+            product.brand = brand
+        Product.objects.bulk_update(self.products, ["brand"])
         self.stores = [make.store(code) for code in STORES]
         self.customers = Customer.objects.bulk_create(self._customer(number) for number in range(customers))
         self.receipts = 0
         for customer in self.customers[: -customers // 5]:  # some never bought, and have no profile row
             self.buy(customer, self.random.randint(0, 7))
         self.tell(self.customers[: customers // 2])
+        self.award(self.customers[: customers // 2])
         profiles.recount(customer_ids=[customer.pk for customer in self.customers[: -customers // 5]])
+        prices.remake(now=NOW)
 
     def _customer(self, number: int) -> Customer:
         pick = self.random
         return Customer(
             number=f"W{number}",
             birth_date=pick.choice(
-                [None, date(2004, 2, 29), date(1987, 3, 1), date(1987, 3, 2), date(1990, 2, 28), date(1950, 7, 7)]
+                [
+                    None,
+                    date(2004, 2, 29),
+                    date(1987, 3, 1),
+                    date(1987, 3, 2),
+                    date(1990, 2, 28),
+                    date(1950, 7, 7),
+                    date(2004, 12, 31),
+                ]
             ),
             gender=pick.choice(["", "female", "male"]),
             city=pick.choice(CITIES),
@@ -66,7 +89,9 @@ class World:
         )
 
     def _day(self) -> date:
-        return TODAY - timedelta(days=self.random.choice([0, 1, 6, 7, 28, 29, 30, 31, 89, 90, 179, 180, 364, 365, 400]))
+        """Around the edges of windows; sometimes ahead, as where a till's clock is wrong."""
+        ago = [-25, -1, 0, 1, 6, 7, 28, 29, 30, 31, 89, 90, 179, 180, 364, 365, 400]
+        return TODAY - timedelta(days=self.random.choice(ago))
 
     def buy(self, customer: Customer, times: int) -> None:
         """That many random receipts, returns among them."""
@@ -91,7 +116,7 @@ class World:
             content_hash=hashlib.sha256(number.encode()).digest(),
             store=self.random.choice(self.stores),
             customer=customer,
-            sold_at=datetime.combine(sold_on, time(12), UTC),
+            sold_at=datetime.combine(sold_on, self.random.choice(HOURS), UTC),
             sold_on=sold_on,
         )
 
@@ -125,6 +150,20 @@ class World:
                 customer=customer, channel="email", granted=self.random.random() < 0.5, stated_at=NOW, source="world"
             )
             for customer in customers
+        )
+
+    def award(self, customers: list[Customer]) -> None:
+        """Tiers that began and end around now, some of them running side by side."""
+        ranks = tiers()
+        TierAward.objects.bulk_create(
+            TierAward(
+                customer=customer,
+                tier=self.random.choice(ranks),
+                reached_on=TODAY + timedelta(days=reached),
+                ends_on=TODAY + timedelta(days=reached + self.random.choice([0, 30, 31, 400])),
+            )
+            for customer in customers
+            for reached in self.random.sample([-400, -31, -30, -1, 0, 1], 2)
         )
 
     def change(self) -> None:
