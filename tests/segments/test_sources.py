@@ -38,7 +38,7 @@ def source_of(condition: Condition) -> tuple[Any, dict[str, Any]]:
 def test_value_compared_in_python_gives_what_the_database_answers(drill_is_full: bool) -> None:
     World(seed=3, customers=40)
 
-    @settings(max_examples=3_000 if drill_is_full else 300, deadline=None, suppress_health_check=RELAXED)
+    @settings(max_examples=3_000 if drill_is_full else 200, deadline=None, suppress_health_check=RELAXED)
     @given(condition=condition_nodes(), day=DAYS)
     def check(condition: Condition, day: date) -> None:
         now = at_noon(day)
@@ -57,7 +57,7 @@ def test_value_compared_in_python_gives_what_the_database_answers(drill_is_full:
 def test_whoever_is_answered_otherwise_on_a_later_day_is_due_on_it(drill_is_full: bool) -> None:
     World(seed=4, customers=60)
 
-    @settings(max_examples=6_000 if drill_is_full else 500, deadline=None, suppress_health_check=RELAXED)
+    @settings(max_examples=6_000 if drill_is_full else 300, deadline=None, suppress_health_check=RELAXED)
     @given(condition=condition_nodes(), day=DAYS, distance=LATER)
     def check(condition: Condition, day: date, distance: int) -> None:
         before, now = at_noon(day), at_noon(day + timedelta(days=distance))
