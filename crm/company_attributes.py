@@ -2,22 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, Expression, F, Model, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, Expression, F, Model, OuterRef, Q, Value
 from django.db.models.functions import NullIf
 from django.utils.translation import gettext_lazy as _
 
 from crm.attributes import Attribute, Filter, Group, Predicate, Scope, Type, compare
 from crm.models import Company, Household
+from crm.sources import Timeless
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True)
-class OfCompany:
+class OfCompany(Timeless):
     """A column of the customer's company; unknown without one."""
 
     column: str
@@ -41,14 +41,9 @@ class OfCompany:
         path = F(f"company__{self.column}")
         return NullIf(path, Value("")) if self.is_text else path
 
-    def due(
-        self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
-    ) -> "QuerySet[Any] | None":
-        return None
-
 
 @dataclass(frozen=True)
-class Decides:
+class Decides(Timeless):
     """Whether somebody decides for a company, or a household."""
 
     model: type[Model]
@@ -59,11 +54,6 @@ class Decides:
 
     def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Exists:
         return Exists(self.model._default_manager.order_by().filter(decision_maker=OuterRef("pk")))
-
-    def due(
-        self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
-    ) -> "QuerySet[Any] | None":
-        return None
 
 
 def _of_company(name: str, label: "StrOrPromise", column: str) -> Attribute:

@@ -6,7 +6,6 @@ stops a query.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -16,6 +15,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from crm import conditions
 from crm.attributes import Filter, Predicate, Scope
 from crm.models import CustomField
+from crm.sources import Timeless
 
 Kind = CustomField.Kind
 
@@ -67,7 +67,7 @@ class CustomValue(Func):
 
 
 @dataclass(frozen=True)
-class Custom:
+class Custom(Timeless):
     """A field of the shop's own."""
 
     slug: str
@@ -85,9 +85,6 @@ class Custom:
 
     def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> CustomValue:
         return CustomValue(self.slug, self.kind)
-
-    def due(self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any) -> None:
-        return None
 
     def _holds(self, word: str) -> Q:
         return Q(custom__contains={self.slug: [word]})

@@ -6,7 +6,6 @@ the place of their postcode, where somebody has imported the places; else the di
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from crm import conditions
 from crm.attributes import Attribute, Filter, Group, Predicate, Scope, Type
 from crm.models import PostcodePlace, Store
+from crm.sources import Timeless
 
 EARTH_KM = 6371.0088
 _OWN_POINT = Q(latitude__isnull=False, longitude__isnull=False)
@@ -45,7 +45,7 @@ def places_of_customer() -> "QuerySet[PostcodePlace]":
 
 
 @dataclass(frozen=True)
-class DistanceFrom:
+class DistanceFrom(Timeless):
     """Kilometres between a customer and a store."""
 
     def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
@@ -63,11 +63,6 @@ class DistanceFrom:
             default=Subquery(place, output_field=FloatField()),
             output_field=FloatField(),
         )
-
-    def due(
-        self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
-    ) -> "QuerySet[Any] | None":
-        return None
 
     def _of_point(self, scope: Scope, filters: Mapping[Filter, Any]) -> Combinable:
         store_id = scope.references[Filter.STORE, filters[Filter.STORE]]

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
-from django.db.models import Case, Exists, Expression, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, Expression, OuterRef, Q, Value, When
 from django.db.models.functions import Lower
 from django.db.models.lookups import In
 from django.utils.translation import gettext_lazy as _
 
 from crm.attributes import Attribute, Filter, Group, Predicate, Scope, Type
 from crm.models import Channel, Consent, Purpose
+from crm.sources import Timeless
 
 RETIRED_WORDS = (
     *("retired", "retiree", "pensioner", "in retirement"),
@@ -27,7 +27,7 @@ RETIRED_WORDS = (
 
 
 @dataclass(frozen=True)
-class Retired:
+class Retired(Timeless):
     """Told by the work pattern, or the occupation; unknown of whoever has neither."""
 
     def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
@@ -40,18 +40,13 @@ class Retired:
             When(~Q(work_pattern="") | ~Q(occupation=""), then=Value(False)),
         )
 
-    def due(
-        self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
-    ) -> "QuerySet[Any] | None":
-        return None
-
     def _says_so(self) -> Q:
         words = list(RETIRED_WORDS)
         return Q(In(Lower("work_pattern"), words)) | Q(In(Lower("occupation"), words))
 
 
 @dataclass(frozen=True)
-class Unsubscribed:
+class Unsubscribed(Timeless):
     """The newest statement about mail is a no. Whoever never said anything has not unsubscribed."""
 
     def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
@@ -60,11 +55,6 @@ class Unsubscribed:
 
     def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Expression:
         return Case(When(self._said_no(), then=Value(True)), default=Value(False))
-
-    def due(
-        self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
-    ) -> "QuerySet[Any] | None":
-        return None
 
     def _said_no(self) -> Q:
         about_mail = Consent.objects.order_by().filter(channel=Channel.EMAIL, purpose=Purpose.MARKETING)

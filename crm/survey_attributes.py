@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
@@ -10,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.attributes import Attribute, Filter, Group, Predicate, Scope, Type, compare
 from crm.models import Answer
+from crm.sources import Timeless
 
 
 def newest_answers(question_id: int) -> "QuerySet[Answer]":
@@ -20,7 +20,7 @@ def newest_answers(question_id: int) -> "QuerySet[Answer]":
 
 
 @dataclass(frozen=True)
-class Answered:
+class Answered(Timeless):
     """The newest answer to a question; unknown where there is none."""
 
     def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
@@ -34,11 +34,6 @@ class Answered:
     def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Subquery:
         answers = Answer.objects.filter(question=self._question(scope, filters), customer=OuterRef("pk"))
         return Subquery(answers.order_by("-answered_at", "-pk").values("value")[:1])
-
-    def due(
-        self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
-    ) -> "QuerySet[Any] | None":
-        return None
 
     def _question(self, scope: Scope, filters: Mapping[Filter, Any]) -> int:
         return scope.references[Filter.QUESTION, filters[Filter.QUESTION]]

@@ -18,8 +18,6 @@ from django.db.models import (
     Expression,
     ExpressionWrapper,
     F,
-    Func,
-    IntegerField,
     Max,
     Model,
     OuterRef,
@@ -36,7 +34,7 @@ from django.utils.translation import gettext_lazy as _
 from crm.attributes import Attribute, Filter, Group, Predicate, Scope, TimeEffect, Type, compare, holds, register
 from crm.days import window_start
 from crm.models import Customer, Product, ReceiptLine, Review, WebVisit, WishlistItem
-from crm.sources import days_before, elapsed
+from crm.sources import DaysBetween, days_before, elapsed, turned
 from segments.expressions import AnyOf, Matched
 
 WHEN = frozenset({Filter.LAST, Filter.SINCE, Filter.UNTIL})
@@ -161,14 +159,6 @@ class Counted:
         return self.table(filters).moved_by_time(scope, since, filters)
 
 
-class DaysBetween(Func):
-    """How many days the first date lies after the second; NULL where one of them is."""
-
-    arg_joiner = "::date - "
-    template = "(%(expressions)s::date)"
-    output_field = IntegerField()
-
-
 @dataclass(frozen=True)
 class DaysSinceLast:
     """Days since the newest of them; unknown for whoever has none."""
@@ -191,30 +181,11 @@ class DaysSinceLast:
     def due(
         self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
     ) -> "QuerySet[Any] | None":
-        turns = turning_points(operator, value)
-        if not turns:
+        days = turned(operator, value, since=days_before(since), today=days_before(scope.today))
+        if not days:
             return None
-        # On ``today`` the age of a row is n or more, on ``since`` it was less: its day lies between these two.
-        crossed = (
-            self.deeds.within(since - timedelta(days=n - 1), scope.today - timedelta(days=n)) for n in sorted(turns)
-        )
-        return self.deeds.rows(scope, filters).filter(Q(*crossed, _connector=Q.OR)).values("person")
-
-
-def turning_points(operator: str, value: Any) -> set[int]:
-    """The numbers n of days such that the condition may turn between an age of n - 1 and of n."""
-    match operator:
-        case ">=" | "<":
-            return {int(value)}
-        case ">" | "<=":
-            return {int(value) + 1}
-        case "=" | "!=":
-            return {int(value), int(value) + 1}
-        case "between":
-            return {int(value[0]), int(value[1]) + 1}
-        case "in" | "not in":
-            return {turn for one in value for turn in (int(one), int(one) + 1)}
-    return set()
+        crossed = Q(*(self.deeds.within(first, last) for first, last in days), _connector=Q.OR)
+        return self.deeds.rows(scope, filters).filter(crossed).values("person")
 
 
 @dataclass(frozen=True)
