@@ -10,7 +10,7 @@ up. *Days late* is how long ago the next purchase was due: 0 on that day, negati
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import BooleanField, Expression, IntegerField, Q, QuerySet, Value
@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from crm.attributes import Attribute, Filter, Group, Predicate, Scope, TimeEffect, Type, register
-from crm.models import Customer
+from crm.models import Customer, Receipt
 from segments import rfm_sql
 from segments.computed import AmongRows, FromRows, tested
 
@@ -92,9 +92,9 @@ class RegularOf:
     def due(
         self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
     ) -> "QuerySet[Any] | None":
-        """Whoever has just given it up; and those who have an interval only since a day that lay ahead."""
-        changed = f"({_is_on(since)}) <> ({_is_on(scope.today)}) OR last_on > {rfm_sql.day(since)}"
-        return _of(AmongRows(intervals(scope=scope, filters=filters), changed, []))
+        """Whoever has just given it up."""
+        changed = f"({_is_on(since)}) <> ({_is_on(scope.today)})"
+        return _changed(scope, since, AmongRows(intervals(scope=scope, filters=filters), changed, []))
 
 
 @dataclass(frozen=True)
@@ -115,15 +115,18 @@ class DaysLate:
     ) -> "QuerySet[Any] | None":
         """Of whom the test says something else than it did."""
         if operator in ("known", "unknown"):
-            return _of(AmongRows(intervals(scope=scope, filters=filters), f"last_on > {rfm_sql.day(since)}", []))
+            return _changed(scope, since)
         then, values = tested(_late(since), operator, value)
         now, again = tested(_late(scope.today), operator, value)
-        changed = f"({then}) <> ({now}) OR last_on > {rfm_sql.day(since)}"
-        return _of(AmongRows(intervals(scope=scope, filters=filters), changed, [*values, *again]))
+        found = AmongRows(intervals(scope=scope, filters=filters), f"({then}) <> ({now})", [*values, *again])
+        return _changed(scope, since, found)
 
 
-def _of(found: Predicate) -> "QuerySet[Any]":
-    return Customer.objects.order_by().filter(found).values("pk")
+def _changed(scope: Scope, since: date, found: Predicate | None = None) -> "QuerySet[Any, Any]":
+    """These, and whoever has purchases of days that still lay ahead on the day ``since``."""
+    ahead = Receipt.objects.order_by().filter(sold_on__range=(since + timedelta(days=1), scope.today))
+    came = ahead.filter(customer__isnull=False).values("customer_id")
+    return came if found is None else Customer.objects.order_by().filter(found).values("pk").union(came)
 
 
 REGULARS = (
@@ -136,7 +139,7 @@ REGULARS = (
         source=RegularOf(),
         always_known=True,
         filters=frozenset({Filter.CATEGORY, Filter.PRODUCT}),
-        argument=Filter.CATEGORY,
+        needs=frozenset({Filter.CATEGORY, Filter.PRODUCT}),
         time=TimeEffect.DAILY,
     ),
     Attribute(
@@ -153,7 +156,7 @@ REGULARS = (
         minimum=-36_500,
         maximum=36_500,
         filters=frozenset({Filter.CATEGORY, Filter.PRODUCT}),
-        argument=Filter.CATEGORY,
+        needs=frozenset({Filter.CATEGORY, Filter.PRODUCT}),
         time=TimeEffect.DAILY,
     ),
 )

@@ -146,7 +146,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "segments-follow-the-facts": {"task": "segments.tasks.refresh_marked", "schedule": 2.0, "options": {"expires": 10}},
     # A new rule, a large import, and each new day of the shop make segments due for everybody.
     "segments-due": {"task": "segments.tasks.refresh_due", "schedule": 10.0, "options": {"expires": 30}},
-    "knowledge": {"task": "segments.tasks.see_to_knowledge", "schedule": 600.0, "options": {"expires": 600}},
+    "knowledge": {"task": "segments.tasks.see_to_knowledge", "schedule": 120.0, "options": {"expires": 120}},
 }
 
 EMAIL_TIMEOUT = 30

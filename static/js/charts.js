@@ -188,7 +188,7 @@
       axisLabel: { color: colours.text, interval: 0, fontSize: room < 64 ? 10 : 12 }, splitArea: { show: false }, ...more,
     });
     const data = spec.series.flatMap((one, column) => one.values.map((value, row) => {
-      const deep = value !== null && value > most * 0.55;
+      const deep = value !== null && value > most * 0.75;
       return {
         value: [column, row, value === null ? "-" : value],
         label: { color: deep ? colours.ground : colours.strong },
@@ -210,10 +210,10 @@
         emphasis: { itemStyle: { borderColor: colours.strong, borderWidth: 2 } },
         label: {
           show: true,
-          formatter: (point) => (point.value[2] === "-" ? "" : `{number|${say(point.value[2])}}${spec.names ? `\n{name|${name(point)}}` : ""}`),
+          formatter: (point) => (point.value[2] === "-" ? "" : `{number|${say(point.value[2])}}${spec.names && room >= 64 ? `\n{name|${name(point)}}` : ""}`),
           rich: {
             number: { fontWeight: 600, fontSize: room < 64 ? 11 : 14, lineHeight: 18 },
-            name: { fontSize: room < 64 ? 8 : 11, lineHeight: 13, width: Math.max(30, room - 8), overflow: "truncate" },
+            name: { fontSize: room < 90 ? 10 : 11, lineHeight: 13, width: Math.max(30, room - 8), overflow: "truncate" },
           },
         },
       }],
