@@ -122,6 +122,7 @@ def _left_out(run: InsightRun) -> list[dict[str, Any]]:
     reasons = {
         "undated": _("what is kept of it does not say how it was in the past"),
         "unreadable": _("it could not be read"),
+        "relative": _("it is made with what is known today; look at what it is made of"),
     }
     found = []
     for key, reason in run.data.get("left_out", {}).items():

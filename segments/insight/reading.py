@@ -38,11 +38,11 @@ class Question:
 def questions() -> list[Question]:
     """Everything in the catalogue that customers can be compared by.
 
-    Left out: membership (segments are ranked by themselves) and anniversaries.
+    Left out: membership (segments are ranked by themselves), anniversaries, and what :func:`relative` names.
     """
     asked: list[Question] = []
     for attribute in catalogue().values():
-        if attribute.type in NOT_READ or attribute.group == Group.GROUPS:
+        if attribute.type in NOT_READ or attribute.group in (Group.GROUPS, Group.VALUE):
             continue
         asked += (
             [Question(attribute, {attribute.argument: word}) for word in _arguments(attribute)]
@@ -50,6 +50,11 @@ def questions() -> list[Question]:
             else [Question(attribute)]
         )
     return asked
+
+
+def relative() -> list[Attribute]:
+    """Scores and forecasts: their cut points and models are of today, and so know what came after the day."""
+    return [one for one in catalogue().values() if one.group == Group.VALUE]
 
 
 def _arguments(attribute: Attribute) -> Iterable[Any]:

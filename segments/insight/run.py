@@ -95,7 +95,7 @@ def run_insight(work: Work, *, now: datetime) -> None:
             % {"count": len(ids), "least": LEAST_CUSTOMERS}
         )
     asked = reading.questions()
-    notes: dict[str, str] = {}
+    notes = {one.name: "relative" for one in reading.relative()}
     steps = len(looked_at) * (len(asked) + 2) + 2
     found = []
     for place, span in enumerate(looked_at):

@@ -106,7 +106,7 @@ def short_verdict(finding: Finding) -> tuple[str, str]:
         case Verdict.UNCLEAR:
             return _("can't tell"), "warm"
         case Verdict.ALIKE:
-            return _("all alike"), "plain"
+            return (_("all alike") if finding.known else _("not known")), "plain"
     return _("not worth it"), "plain"
 
 

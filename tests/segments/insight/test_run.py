@@ -90,6 +90,8 @@ def test_what_matters_is_first_and_what_does_not_is_not_worth_it() -> None:
     members = findings.read(run_.segments.get(segment=rigans).data)
     assert members.verdict == Verdict.YES
     assert {part.customers for part in members.parts} == {120}
+    assert not run_.attributes.filter(attribute__in=["r_score", "rfm_group"]).exists()  # their cut points are of today
+    assert run_.data["left_out"]["r_score"] == "relative"
 
 
 def test_spend_is_known_as_of_the_day_before_its_outcome() -> None:
