@@ -240,7 +240,7 @@
         : `${point.name.slice(1)}: ${say(point.value)}`)),
       series: [{
         type: "sankey",
-        left: 2, right: 2, top: 4, bottom: 4,
+        left: 2, right: 2, top: 6, bottom: 12,
         nodeWidth: 12, nodeGap: 10, nodeAlign: "justify", layoutIterations: 0,
         emphasis: { focus: "adjacency" },
         draggable: false,

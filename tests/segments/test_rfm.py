@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -250,3 +252,17 @@ def test_without_buyers_nobody_has_a_score_and_unknown_is_everybody() -> None:
     scoring.remake(now=NOW)
     assert not customers(rule=Condition("rfm_group", "known"), now=NOW).exists()
     assert customers(rule=Condition("r_score", "unknown"), now=NOW, fresh_scores=True).get() == customer
+
+
+@pytest.mark.django_db
+def test_the_commands_score_afresh_and_as_of_the_day_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    today = timezone.localdate()
+    people = [a_customer(number=f"C{number}") for number in range(5)]
+    for number, customer in enumerate(people):
+        spent(customer, 100 * (number + 1), today - timedelta(days=400 + number))
+    profiles.recount()  # no cut points are stored
+    call_command("segment_count", "m_score = 5")
+    call_command("segment_count", 'rfm_group = "New"')
+    call_command("segment_members", "r_score = 5 and m_score = 1")
+    call_command("segment_count", "m_score = 5", as_of=(today + timedelta(days=400)).isoformat())
+    assert capsys.readouterr().out.split() == ["1", "2", "C0", "0"]
