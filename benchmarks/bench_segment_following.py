@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from benchmarks import hundred, shop
 from benchmarks.results import Result, Scale
 from benchmarks.shop import Shop
-from segments import refresh
+from segments import follow, refresh
 from segments.models import Segment
 
 ONE_BY_ONE = 60
@@ -91,5 +91,5 @@ def _followed(made: Shop, ids: Sequence[int]) -> float:
             {"ids": list(ids), "now": made.now},
         )
         started = time.perf_counter()
-        refresh._follow(sorted(ids), made.now)
+        follow.follow(sorted(ids), made.now)
         return time.perf_counter() - started

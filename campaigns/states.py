@@ -18,7 +18,7 @@ from campaigns.audience import audience_segments, freeze_audience, preview_audie
 from campaigns.channels import NoDoor, door
 from campaigns.models import Campaign, CampaignMove, Delivery
 from crm.bell import ring_after_commit
-from segments.refresh import due, live_segments, refresh_segment
+from segments.refresh import live_segments, refresh_segment, stale
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def launch_campaign(*, campaign: Campaign, by: AbstractBaseUser | None, now: dat
     with transaction.atomic():
         campaign = _locked(campaign, to=Status.SENDING, from_=(Status.DRAFT, Status.SCHEDULED))
         # Those that another worker holds were not refreshed above. Broken ones are among the reasons below.
-        busy = live_segments().filter(due(now), pk__in=segments, last_error="").order_by("pk")
+        busy = live_segments().filter(stale(now), pk__in=segments, last_error="").order_by("pk")
         if busy:
             sentence = _("The members of “%(name)s” are just being found; try again in a minute.")
             raise SegmentsBusy([sentence % {"name": segment.name} for segment in busy])

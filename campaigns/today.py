@@ -19,6 +19,7 @@ from crm.days import shop_day
 from crm.models import Job
 from crm.templatetags.regulars import count
 from personas.models import Persona
+from segments import proof as segment_proof
 from segments import statistics as segment_statistics
 from segments.models import Segment
 from segments.statistics import Growth
@@ -47,6 +48,7 @@ def things(request: HttpRequest, *, now: datetime, segments: list[Growth], campa
         found += _stuck_campaigns(campaigns)
     found += _requests(user, now)
     found += _broken_rules(user)
+    found += _out_of_step(user)
     if user.has_perm("crm.view_job"):
         found += _failed_jobs(now)
     if user.has_perm("campaigns.launch_campaign"):
@@ -107,6 +109,23 @@ def _broken_rules(user: Any) -> list[Thing]:
             tone="bad",
         )
         for segment in broken
+    ]
+
+
+def _out_of_step(user: Any) -> list[Thing]:
+    """Segments whose nightly proof found somebody missing or too many: a fault of the program."""
+    if not user.has_perm("segments.change_segment"):
+        return []
+    return [
+        Thing(
+            icon="sync_problem",
+            title=_("“%(name)s” was out of step") % {"name": fault.segment.name},
+            why=_("The nightly check put it right. Tell whoever looks after the program."),
+            do=_("See what was found"),
+            link=reverse("admin:segments_segment_members", args=[fault.segment_id]),
+            tone="warm",
+        )
+        for fault in segment_proof.unseen()[:3]
     ]
 
 

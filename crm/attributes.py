@@ -6,7 +6,7 @@ higher one; each registers its own at start-up. How the database answers is the 
 ones are in :mod:`crm.sources`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum, StrEnum
@@ -115,7 +115,7 @@ class Scope:
     now: datetime
     today: date  # the shop's local day at ``now``
     ids: Sequence[int] | None = None
-    references: Mapping[tuple[Filter, str], int] = field(default_factory=dict)
+    references: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (filter or attribute, word) -> id
     subtrees: Mapping[int, Sequence[int]] = field(default_factory=dict)  # named category -> it and all below it
     fresh_scores: bool = False  # relative attributes from cut points made now, not from those of the last night
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # what sources looked up for it
@@ -145,6 +145,31 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Named:
+    """Something that rules may name: by its ``key``, or by a ``name`` that only it has."""
+
+    id: int
+    key: str
+    name: str = ""
+    refused: str = ""  # why no rule may ask for it, as a sentence: it is archived, say
+    count: int | None = None  # how many customers it concerns, where that is known
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameLookup:
+    """How things go by their names in rules; each function takes one query, however many words.
+
+    A rule keeps what its words mean by id, so that whatever is renamed stays itself.
+    """
+
+    noun: "StrOrPromise"  # what it is, in a message: "category"
+    find: Callable[[Collection[str]], Iterable[Named]]  # all that bear one of these words as key or name
+    keys: Callable[[Collection[int]], Mapping[int, str]]  # their present keys; whatever is gone is left out
+    offers: Callable[[str, int], Iterable[Named]] | None = None  # some that contain a text, the weightiest first
+    known: Callable[[int], Iterable[str]] | None = None  # keys to look through for one that was meant, where few
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attribute:
     """One thing that can be asked of a customer."""
 
@@ -166,6 +191,7 @@ class Attribute:
     filters: frozenset[Filter] = frozenset()
     needs: frozenset[Filter] = frozenset()  # filters of which a condition must give at least one
     argument: Filter | None = None  # a filter that every condition must give, written first: ``answer("season")``
+    names: NameLookup | None = None  # what the value of a MEMBER names
     events: Mapping[str, "StrOrPromise"] | None = None  # what the filter ``event`` may be, with labels
     time: TimeEffect = TimeEffect.NONE
     privacy: Privacy = Privacy.ORDINARY

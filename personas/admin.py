@@ -71,13 +71,13 @@ class PersonaAdmin(ModelAdmin):
         """The personas that one customer is like, for their page."""
         customer = parts.customer_for(request, pk, "personas")
         belongings = why.why(customer=customer, now=timezone.now(), kinds=[Segment.Kind.PERSONA])
-        personas = Persona.objects.in_bulk([one.membership.segment_id for one in belongings], field_name="segment_id")
+        personas = Persona.objects.in_bulk([one.segment.pk for one in belongings], field_name="segment_id")
         return parts.show(
             request,
             "personas",
             "personas/_customer.html",
             customer,
-            likenesses=[(personas[one.membership.segment_id], one) for one in belongings],
+            likenesses=[(personas[one.segment.pk], one) for one in belongings],
             nothing=why.nothing_said(customer),
         )
 

@@ -7,6 +7,7 @@ class PersonasConfig(AppConfig):
     verbose_name = _("Who to talk to")
 
     def ready(self) -> None:
-        from personas import page
+        from personas import belonging, page
 
+        belonging.register_all()
         page.register()

@@ -66,7 +66,9 @@ class PersonaForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["rule"] = self.instance.segment.rule
-            self.fields["rule"].widget.segment = self.instance.segment_id
+            rule = self.fields["rule"]
+            if isinstance(rule, RuleField):
+                rule.widget.segment = rule.segment_id = self.instance.segment_id
             # As it is saved: a form shown again with an error has what was typed in its instance.
             self.fields["portrait"].widget.persona = Persona.objects.get(pk=self.instance.pk)
 

@@ -24,12 +24,16 @@ from crm.admin.exporting import Exportable, export_address
 from crm.attributes import Filter, lookup
 from crm.page import parts
 from crm.templatetags.regulars import count
-from segments import builder, domain, exports, offers, overview, why
-from segments.forms import MAX_LENGTH, SegmentForm
+from segments import builder, domain, exports, offers, overview, people, picking, proof, why
+from segments.forms import MAX_LENGTH, NameForm, SegmentForm
 from segments.knowledge_admin import KnowledgePages
 from segments.models import Segment
 from segments.overview import sentence_of
+from segments.pages import MembershipPages, tabs, user_of
+from segments.rules import RuleError
 from segments.value_admin import ValuePages
+
+picking.register()
 
 
 class ArchivedFilter(admin.SimpleListFilter):
@@ -50,16 +54,17 @@ class ArchivedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Segment)
-class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
+class SegmentAdmin(ValuePages, KnowledgePages, MembershipPages, Exportable, ModelAdmin):
     exports = [exports.segments]
     form = SegmentForm
     list_display = ["name", "sentence", "members", "as_of", "last_change"]
-    list_filter = [ArchivedFilter]
+    list_filter = [ArchivedFilter, "kind"]
     search_fields = ["name", "description"]
     ordering = ["name"]
     list_per_page = 50
     actions = ["archive_chosen"]
     change_form_template = "segments/change_form.html"
+    change_list_template = "segments/change_list.html"
     warn_unsaved_form = True
     compressed_fields = False
 
@@ -73,6 +78,12 @@ class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Segment | None = None) -> bool:
         """Campaigns refer to segments, and their history tells what happened: they are archived instead."""
         return False
+
+    def get_form(self, request: HttpRequest, obj: Segment | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Without a rule where people are picked by hand, or frozen."""
+        if obj is not None and obj.kind not in domain.FOLLOW_RULES:
+            kwargs["form"] = NameForm
+        return super().get_form(request, obj, change, **kwargs)
 
     @display(description=gettext_lazy("who belongs to it"))
     def sentence(self, segment: Segment) -> SafeString:
@@ -88,7 +99,7 @@ class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
         """The time of the last count, with its day unless that is today; a mark where something is the matter."""
         if segment.last_error:
             return format_html('<span class="rg-chip rg-chip-bad">{}</span>', _("needs a look"))
-        if segment.refreshed_at is None or segment.refreshed_version != segment.rule_version:
+        if segment.is_being_counted:
             return format_html('<span class="rg-chip rg-chip-warm">{}</span>', _("being counted"))
         moment = timezone.localtime(segment.refreshed_at)
         is_today = moment.date() == timezone.localdate()
@@ -102,11 +113,12 @@ class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
         data = form.cleaned_data
         named = {"name": data["name"], "description": data["description"]}
         if change:
-            domain.rename(segment=obj, now=timezone.now(), **named)
-            domain.change_rule(segment=obj, rule=data["rule"], by=_user(request), now=timezone.now())
+            saved = domain.rename(segment=Segment.objects.get(pk=obj.pk), now=timezone.now(), **named)
+            if "rule" in data:
+                domain.change_rule(segment=saved, rule=data["rule"], by=user_of(request), now=timezone.now())
         else:
-            obj.pk = domain.create_segment(rule=data["rule"], by=_user(request), **named).pk
-            obj.refresh_from_db()
+            obj.pk = domain.create_segment(rule=data["rule"], by=user_of(request), **named).pk
+        obj.refresh_from_db()
 
     def response_post_save_add(self, request: HttpRequest, obj: Segment) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[obj.pk]))
@@ -129,6 +141,7 @@ class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
             path("values/", wrap(self.values_view), name="segments_segment_values"),
             path("<int:pk>/members/", wrap(self.members_view), name="segments_segment_members"),
             path("<int:pk>/do/", wrap(self.do_view), name="segments_segment_do"),
+            *self.membership_urls(),
             *super().get_urls(),
         ]
 
@@ -137,10 +150,10 @@ class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
         customer = parts.customer_for(request, pk, "segments")
         kinds = [kind for kind in Segment.Kind.values if kind != Segment.Kind.PERSONA]
         belongings = why.why(customer=customer, now=timezone.now(), kinds=kinds)
-        nothing = why.nothing_said(customer)
-        return parts.show(
-            request, "segments", "segments/_customer.html", customer, belongings=belongings, nothing=nothing
-        )
+        inside = [one.segment.pk for one in belongings]
+        others = Segment.objects.filter(kind=Segment.Kind.DYNAMIC, is_archived=False).exclude(pk__in=inside)
+        context = {"belongings": belongings, "nothing": why.nothing_said(customer), "others": others.order_by("name")}
+        return parts.show(request, "segments", "segments/_customer.html", customer, **context)
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """The live number, sentence and sample of a rule that is being built."""
@@ -198,7 +211,11 @@ class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
             "title": segment.name,
             "segment": segment,
             "sentence": sentence_of(segment),
-            "waiting": segment.refreshed_version != segment.rule_version and not segment.last_error,
+            "tabs": tabs(segment, request, "members"),
+            "waiting": segment.is_being_counted and not segment.last_error,
+            "used_by": overview.used_by(segment=segment),
+            "faults": segment.faults.filter(seen_at=None),
+            "may_take_out": segment.kind == Segment.Kind.PICKED and self.has_change_permission(request, segment),
             "may_see": may_see,
             "may_change": self.has_change_permission(request, segment),
             "may_add": self.has_add_permission(request),
@@ -213,14 +230,19 @@ class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
         return TemplateResponse(request, "segments/members.html", context)
 
     def do_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Duplicate, archive or restore."""
+        """Duplicate, freeze, archive or restore; or having seen that it was out of step."""
         segment = get_object_or_404(self.get_queryset(request), pk=pk)
         if request.method != "POST":
             return HttpResponseBadRequest()
         match request.POST.get("do"):
             case "duplicate" if self.has_add_permission(request):
-                copy = domain.duplicate(segment=segment, by=_user(request))
-                return HttpResponseRedirect(reverse("admin:segments_segment_change", args=[copy.pk]))
+                return self._duplicate(request, segment)
+            case "freeze" if self.has_add_permission(request):
+                frozen = people.freeze(segment=segment, by=user_of(request), now=timezone.now())
+                self.message_user(request, _("Frozen: these people stay in it, whatever they do."), messages.SUCCESS)
+                return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[frozen.pk]))
+            case "seen" if self.has_change_permission(request, segment):
+                proof.see(segment=segment, now=timezone.now())
             case "archive" if self.has_change_permission(request, segment):
                 domain.archive(segment=segment, now=timezone.now())
                 self.message_user(request, _("Archived. Its members stay as they are."), messages.SUCCESS)
@@ -231,13 +253,20 @@ class SegmentAdmin(ValuePages, KnowledgePages, Exportable, ModelAdmin):
                 raise PermissionDenied
         return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment.pk]))
 
+    def _duplicate(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        if segment.kind not in domain.FOLLOW_RULES:
+            copy = people.duplicate_people(segment=segment, by=user_of(request), now=timezone.now())
+            return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[copy.pk]))
+        try:
+            copy = domain.duplicate(segment=segment, by=user_of(request))
+        except RuleError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment.pk]))
+        return HttpResponseRedirect(reverse("admin:segments_segment_change", args=[copy.pk]))
+
 
 def _asked_for(segments: QuerySet[Segment], keys: list[str]) -> list[Segment]:
     """Those with these keys from an address, in that order; what is no key is nobody's."""
     numbers = [int(key) for key in keys if key.isascii() and key.isdecimal() and len(key) < 19]
     found = segments.in_bulk(numbers)
     return [found[number] for number in dict.fromkeys(numbers) if number in found]
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user if request.user.is_authenticated else None

@@ -8,12 +8,13 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import attributes, tokens
-        from segments import deeds, jobs, knowledge_tabs, measures, page, person, ready_made
+        from segments import belonging, deeds, jobs, knowledge_tabs, measures, page, person, ready_made
         from segments.clusters import attribute as cluster
         from segments.insight import outcomes
 
         measures.register_all()
         deeds.register_all()
+        belonging.register_all()
         ready_made.register_all()
         attributes.register(cluster.CLUSTER)
         person.register()

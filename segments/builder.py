@@ -61,7 +61,7 @@ def _plain(attribute: Attribute) -> dict[str, Any]:
         "unit": str(attribute.unit),
         "operators": list(attribute.operators),
         "values": [{"value": value, "label": str(label)} for value, label in (attribute.values or {}).items()],
-        "offered": bool(attribute.offered_from or attribute.offered_names or attribute.offers_values)
+        "offered": bool(attribute.offered_from or attribute.offered_names or attribute.offers_values or attribute.names)
         and not attribute.values,
         "minimum": attribute.minimum,
         "maximum": attribute.maximum,

@@ -1,6 +1,6 @@
 """The one compiler: a rule becomes a queryset of customers, for everybody or for a list of ids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm import money, privacy
-from crm.attributes import Attribute, Predicate, Scope, Type, lookup
+from crm.attributes import Answer, Attribute, Predicate, Scope, Type, lookup
 from crm.days import shop_day
 from crm.models import Customer, CustomerProfile
 from crm.sources import years_before
@@ -18,7 +18,7 @@ from segments.expressions import AnyOf, IsNotTrue, Matched
 from segments.references import Names, read_names
 from segments.rooting import on_facts, on_profiles
 from segments.rules import parse
-from segments.tree import And, Condition, Node, Not, Or, Problem, RuleError
+from segments.tree import And, Condition, Node, Not, Or, Problem, RuleError, conditions
 
 CLOSED = Q(merged_into__isnull=False) | Q(erased_at__isnull=False) | Q(no_profiling=True)
 """Who is no live customer; an index holds these few."""
@@ -154,11 +154,7 @@ def _condition(condition: Condition, scope: Scope) -> Predicate:
 
 def _read(condition: Condition, scope: Scope) -> tuple[Predicate, Q | None]:
     """What the condition asks, and what a customer must allow so that it may be asked."""
-    attribute = lookup(condition.attribute)
-    if attribute is None:
-        raise RuleError(
-            Problem(_("There is no attribute “%(word)s”.") % {"word": condition.attribute}, word=condition.attribute)
-        )
+    attribute = _attribute(condition)
     found = attribute.source.matches(
         scope=scope,
         filters=condition.filters,
@@ -166,6 +162,40 @@ def _read(condition: Condition, scope: Scope) -> tuple[Predicate, Q | None]:
         value=compared(condition.value, attribute),
     )
     return found, privacy.needed(attribute, filters=condition.filters, scope=scope)
+
+
+def _attribute(condition: Condition) -> Attribute:
+    attribute = lookup(condition.attribute)
+    if attribute is None:
+        raise RuleError(
+            Problem(_("There is no attribute “%(word)s”.") % {"word": condition.attribute}, word=condition.attribute)
+        )
+    return attribute
+
+
+def due_queries(node: Node, scope: Scope, *, since: date) -> "Iterator[QuerySet[Any, Any]]":
+    """Who may be answered otherwise on ``scope.today`` than on the day ``since``, by time alone.
+
+    However its conditions are joined, a rule's answer changes only where one of them does; or where somebody comes of
+    age, and so may be grouped at all.
+    """
+    yield came_of_age(since=since, today=scope.today).values("pk")
+    for _path, condition in conditions(node):
+        attribute = _attribute(condition)
+        found = attribute.source.due(
+            scope=scope,
+            since=since,
+            filters=condition.filters,
+            operator=condition.operator,
+            value=compared(condition.value, attribute),
+        )
+        if found is not None:
+            yield found
+
+
+def value_of(condition: Condition, scope: Scope) -> Answer:
+    """The customer's own value of what the condition asks for, as it is compared."""
+    return _attribute(condition).source.value(scope=scope, filters=condition.filters)
 
 
 def compared(value: Any, attribute: Attribute) -> Any:

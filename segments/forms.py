@@ -50,6 +50,9 @@ class RuleField(forms.CharField):
     """Cleans to the rule as stored JSON; every mistake is said."""
 
     widget = RuleWidget
+    segment_id: int | None = None
+    """Whose rule it is to be, where that segment is there already: it can't ask for itself."""
+
     default_error_messages = {
         "required": _("Say who belongs to it: add at least one condition."),
         "unreadable": _("The rule could not be read."),
@@ -63,7 +66,7 @@ class RuleField(forms.CharField):
         if not written:
             return None
         try:
-            return dump(domain.checked(self._rule(written)))
+            return dump(domain.checked(self._rule(written), segment_id=self.segment_id))
         except RuleError as error:
             raise forms.ValidationError(
                 [forms.ValidationError(_told(problem), code="rule") for problem in error.problems[:5]]
@@ -95,6 +98,22 @@ def _told(problem: Problem) -> str:
     return problem.message
 
 
+class PickForm(forms.ModelForm):
+    """A segment without a rule: its people are picked afterwards."""
+
+    class Meta:
+        model = Segment
+        fields = ["name", "description"]
+        widgets = {
+            "name": UnfoldAdminTextInputWidget(),
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
+
+
+class NameForm(PickForm):
+    """What can be changed of a segment that follows no rule."""
+
+
 class SegmentForm(forms.ModelForm):
     rule = RuleField(label=_("Who belongs to it"))
 
@@ -108,4 +127,6 @@ class SegmentForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["rule"].widget.segment = self.instance.pk
+        rule = self.fields.get("rule")
+        if isinstance(rule, RuleField):
+            rule.widget.segment = rule.segment_id = self.instance.pk

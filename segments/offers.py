@@ -40,6 +40,8 @@ def values_of(*, attribute: Attribute, text: str, argument: str = "") -> list[Of
 
     ``argument`` is the name that the attribute asks for (of a question), where it does; without it there are none.
     """
+    if attribute.names is not None and attribute.names.offers is not None:
+        return [Offer(one.key, one.name or one.key, one.count) for one in attribute.names.offers(text, LIMIT)]
     if attribute.offered_names is not None:
         return names_for(kind=attribute.offered_names, text=text)
     field = attribute.offered_from

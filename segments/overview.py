@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from crm.days import shop_day
 from crm.models import Channel, Customer
+from segments.dependencies import dependents
 from segments.models import Membership, MembershipEvent, Segment
 from segments.rules import RuleError, describe, parse
 
@@ -140,9 +141,20 @@ def chart(*, segment: Segment, now: datetime, days: int = 90) -> dict[str, Any] 
     }
 
 
+def used_by(*, segment: Segment) -> list[Segment]:
+    """The segments and personas whose rule asks for this one, by name."""
+    return list(Segment.objects.filter(pk__in=dependents(segment.pk)).order_by("name", "pk"))
+
+
 def sentence_of(segment: Segment) -> str:
     """The rule in words; for one that cannot be read any more, why."""
+    if segment.kind == Segment.Kind.PICKED:
+        return _("Picked by hand.")
     try:
-        return describe(parse(segment.rule))
+        rule = describe(parse(segment.rule))
     except RuleError as error:
-        return str(error)
+        rule = str(error)
+    if segment.kind == Segment.Kind.FROZEN:
+        day = date_format(shop_day(segment.created_at), "DATE_FORMAT")
+        return _("Frozen as of %(day)s: %(rule)s") % {"day": day, "rule": rule}
+    return rule

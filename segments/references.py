@@ -1,40 +1,71 @@
-"""What the names in a rule mean: categories, products, stores, questions of surveys."""
+"""What the names in a rule mean: categories, products, stores, questions, and whatever else has a name, as segments."""
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from crm.attributes import Filter
+from crm.attributes import Filter, Named, NameLookup, Type, lookup
 from crm.models import Category, Product, Question, Store
-from segments.tree import And, Node, Not, Or, Path, Problem, RuleError, conditions
+from segments.tree import And, Condition, Node, Not, Or, Path, Problem, RuleError, conditions
 
-NAMED = (Filter.CATEGORY, Filter.PRODUCT, Filter.STORE, Filter.QUESTION)
+Meant = list[Named]
+"""What a word may mean: exactly one where it is clear."""
+Key = tuple[str, str]
+"""What kind of thing is named (a filter, or an attribute of type MEMBER), and the word."""
 
 
-Meant = list[tuple[int, str]]
-"""What a word may mean: (id, full name); exactly one where it is clear."""
+def by_key(model: type[Model], key: str, noun: Any, *, name: str = "name", all_keys: bool = False) -> NameLookup:
+    """Things of this model that go by their ``key`` (path, SKU, code) or by a name.
+
+    ``all_keys``: there are so few that all of them can be looked through for one that was meant.
+    """
+
+    def find(words: Collection[str]) -> Iterable[Named]:
+        rows = model._default_manager.order_by(key).filter(Q((f"{key}__in", words)) | Q((f"{name}__in", words)))
+        return [Named(id=pk, key=written, name=called) for pk, written, called in rows.values_list("pk", key, name)]
+
+    def keys(ids: Collection[int]) -> Mapping[int, str]:
+        return dict(model._default_manager.order_by().filter(pk__in=ids).values_list("pk", key))
+
+    def known(limit: int) -> Iterable[str]:
+        return model._default_manager.order_by(key).values_list(key, flat=True)[:limit]
+
+    return NameLookup(noun=noun, find=find, keys=keys, known=known if all_keys else None)
+
+
+NAMED: dict[Filter, NameLookup] = {
+    Filter.CATEGORY: by_key(Category, "path", gettext_lazy("category")),
+    Filter.PRODUCT: by_key(Product, "sku", gettext_lazy("product")),
+    Filter.STORE: by_key(Store, "code", gettext_lazy("store")),
+    Filter.QUESTION: by_key(Question, "slug", gettext_lazy("question"), name="text", all_keys=True),
+}
+"""The filters whose value is a name."""
 
 
 @dataclass(frozen=True)
 class Names:
     """What the names in some rules mean, read once for all of them."""
 
-    found: Mapping[tuple[Filter, str], Meant] = field(default_factory=dict)
+    found: Mapping[Key, Meant] = field(default_factory=dict)
     subtrees: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
-    def references(self, node: Node) -> dict[tuple[Filter, str], int]:
-        """The id for each (filter, word) of the rule. Raises RuleError for a name that is gone or ambiguous."""
-        asked = [(path, kind, word) for path, kind, word in _asked(node)]
+    def references(self, node: Node) -> dict[Key, int]:
+        """The id for each (kind, word) of the rule. Raises RuleError for a name that is gone, refused or ambiguous."""
+        asked = list(_asked(node))
         problems = [
-            problem for path, kind, word in asked for problem in _problem(kind, word, self.found[kind, word], path)
+            problem
+            for path, kind, word, known_by in asked
+            for problem in _problem(known_by, word, self.found[kind, word], path)
         ]
         if problems:
             raise RuleError(*problems)
-        return {(kind, word): self.found[kind, word][0][0] for _path, kind, word in asked}
+        return {(kind, word): self.found[kind, word][0].id for _path, kind, word, _known_by in asked}
 
 
 def read_names(nodes: Iterable[Node]) -> Names:
@@ -43,106 +74,116 @@ def read_names(nodes: Iterable[Node]) -> Names:
     A category goes by its path or a name that only it has, a product by SKU or name, a store by code or name, a
     question by its key or its words.
     """
-    words: dict[Filter, set[str]] = defaultdict(set)
+    words: dict[str, set[str]] = defaultdict(set)
+    lookups: dict[str, NameLookup] = {}
     for node in nodes:
-        for _path, kind, word in _asked(node):
+        for _path, kind, word, known_by in _asked(node):
             words[kind].add(word)
-    found = {(kind, word): meant for kind, asked in words.items() for word, meant in _candidates(kind, asked).items()}
+            lookups[kind] = known_by
+    found = {
+        (kind, word): meant
+        for kind, asked in words.items()
+        for word, meant in _candidates(lookups[kind], asked).items()
+    }
     return Names(found, _subtrees(meant for (kind, _word), meant in found.items() if kind == Filter.CATEGORY))
 
 
-def remembered(references: Mapping[tuple[Filter, str], int]) -> dict[str, int]:
+def remembered(references: Mapping[Key, int]) -> dict[str, int]:
     """What the names of a rule mean, as plain data to keep beside it."""
     return {f"{kind}:{word}": meant for (kind, word), meant in references.items()}
 
 
-def follow_renames(node: Node, *, names: Names, known: Mapping[str, int]) -> Node:
-    """The rule with the present names of what was renamed; ``known`` is what its names meant before."""
-    present = {
-        Filter.CATEGORY: Category.objects.values_list("pk", "path"),
-        Filter.PRODUCT: Product.objects.values_list("pk", "sku"),
-        Filter.STORE: Store.objects.values_list("pk", "code"),
-        Filter.QUESTION: Question.objects.values_list("pk", "slug"),
-    }
-    lost = {
-        (kind, word): known[f"{kind}:{word}"]
-        for _path, kind, word in _asked(node)
-        if not names.found[kind, word] and f"{kind}:{word}" in known
-    }
-    by_id = {kind: dict(present[kind].order_by().filter(pk__in=lost.values())) for kind in {kind for kind, _ in lost}}
-    renamed = {key: by_id[key[0]][pk] for key, pk in lost.items() if pk in by_id[key[0]]}
-    return _renamed(node, renamed)
+def follow_renames(rules: Iterable[tuple[Node, Mapping[str, int]]], *, names: Names) -> list[Node]:
+    """The rules with the present names of what was renamed; each comes with what its words meant when it was written.
+
+    What a word meant counts before what bears that word now, as long as it exists. A query a kind at most.
+    """
+    told = list(rules)
+    moved: dict[str, set[int]] = defaultdict(set)
+    lookups: dict[str, NameLookup] = {}
+    for node, known in told:
+        for _path, kind, word, known_by in _asked(node):
+            meant = known.get(f"{kind}:{word}")
+            if meant is not None and [one.id for one in names.found[kind, word]] != [meant]:
+                moved[kind].add(meant)
+                lookups[kind] = known_by
+    present = {kind: lookups[kind].keys(ids) for kind, ids in moved.items()}
+
+    def follow(node: Node, known: Mapping[str, int]) -> Node:
+        def renamed(kind: str, word: str) -> str:
+            return present.get(kind, {}).get(known.get(f"{kind}:{word}", 0), word)
+
+        return rewritten(node, renamed)
+
+    return [follow(node, known) for node, known in told]
 
 
-def _renamed(node: Node, renamed: Mapping[tuple[Filter, str], str]) -> Node:
+def rewritten(node: Node, renamed: Callable[[str, str], str]) -> Node:
+    """The rule with each name replaced by what ``renamed(kind, word)`` says."""
     match node:
         case And(nodes=nodes):
-            return And(tuple(_renamed(child, renamed) for child in nodes))
+            return And(tuple(rewritten(child, renamed) for child in nodes))
         case Or(nodes=nodes):
-            return Or(tuple(_renamed(child, renamed) for child in nodes))
+            return Or(tuple(rewritten(child, renamed) for child in nodes))
         case Not(node=inner):
-            return Not(_renamed(inner, renamed))
-    filters = {kind: renamed.get((kind, str(value)), value) for kind, value in node.filters.items()}
-    return replace(node, filters=filters)
+            return Not(rewritten(inner, renamed))
+    filters = {
+        kind: renamed(kind, value) if kind in NAMED and isinstance(value, str) else value
+        for kind, value in node.filters.items()
+    }
+    value = renamed(node.attribute, str(node.value)) if _names_of(node) else node.value
+    return replace(node, filters=filters, value=value)
 
 
-def _asked(node: Node) -> Iterator[tuple[Path, Filter, str]]:
+def _names_of(condition: Condition) -> NameLookup | None:
+    """How the value of the condition is looked up, where it is a name."""
+    attribute = lookup(condition.attribute)
+    return attribute.names if attribute is not None and attribute.type == Type.MEMBER else None
+
+
+def _asked(node: Node) -> Iterator[tuple[Path, str, str, NameLookup]]:
     for path, condition in conditions(node):
-        for kind in NAMED:
+        for kind, known_by in NAMED.items():
             if kind in condition.filters:
-                yield path, kind, str(condition.filters[kind])
+                yield path, str(kind), str(condition.filters[kind]), known_by
+        member = _names_of(condition)
+        if member is not None:
+            yield path, condition.attribute, str(condition.value), member
 
 
-def _candidates(kind: Filter, words: set[str]) -> dict[str, Meant]:
-    """Word -> (id, full name) of what it may mean; an exact key (path, SKU, code) beats a name."""
-    match kind:
-        case Filter.CATEGORY:
-            rows = Category.objects.order_by("path").filter(Q(path__in=words) | Q(name__in=words))
-            found = [(row.pk, row.path, row.name) for row in rows]
-        case Filter.PRODUCT:
-            products = Product.objects.order_by("sku").filter(Q(sku__in=words) | Q(name__in=words))
-            found = [(row.pk, row.sku, row.name) for row in products]
-        case Filter.QUESTION:
-            questions = Question.objects.order_by("slug").filter(Q(slug__in=words) | Q(text__in=words))
-            found = [(row.pk, row.slug, row.text) for row in questions]
-        case _:
-            stores = Store.objects.order_by("code").filter(Q(code__in=words) | Q(name__in=words))
-            found = [(row.pk, row.code, row.name) for row in stores]
-    by_key = {key: [(pk, key)] for pk, key, _name in found}
+def _candidates(known_by: NameLookup, words: set[str]) -> dict[str, Meant]:
+    """Word -> what it may mean; an exact key (path, SKU, code) beats a name."""
+    by_key: dict[str, Meant] = defaultdict(list)
     by_name: dict[str, Meant] = defaultdict(list)
-    for pk, key, name in found:
-        by_name[name].append((pk, key))
+    for one in known_by.find(words):
+        by_key[one.key].append(one)
+        by_name[one.name].append(one)
     return {word: by_key.get(word) or by_name.get(word, []) for word in words}
 
 
-def _problem(kind: Filter, word: str, meant: Meant, path: Path) -> Iterator[Problem]:
-    kinds = {
-        Filter.CATEGORY: _("category"),
-        Filter.PRODUCT: _("product"),
-        Filter.STORE: _("store"),
-        Filter.QUESTION: _("question"),
-    }
+def _problem(known_by: NameLookup, word: str, meant: Meant, path: Path) -> Iterator[Problem]:
+    said = {"kind": known_by.noun, "word": word[:60]}
     if not meant:
-        message = _("There is no %(kind)s “%(word)s”.") % {"kind": kinds[kind], "word": word[:60]}
-        if near := _near(kind, word):
+        message = _("There is no %(kind)s “%(word)s”.") % said
+        if near := _near(known_by, word):
             message += " " + _("Did you mean “%(word)s”?") % {"word": near}
         yield Problem(message, path, word[:60])
     elif len(meant) > 1:
-        names = ", ".join(f"“{key}”" for _pk, key in meant[:5])
+        names = ", ".join(f"“{one.key}”" for one in meant[:5])
         message = _("“%(word)s” could be more than one %(kind)s. Choose one of: %(names)s.")
-        yield Problem(message % {"word": word[:60], "kind": kinds[kind], "names": names}, path, word[:60])
+        yield Problem(message % {**said, "names": names}, path, word[:60])
+    elif meant[0].refused:
+        yield Problem(meant[0].refused, path, word[:60])
 
 
-def _near(kind: Filter, word: str) -> str:
-    """A question that may have been meant; there are never many."""
-    if kind != Filter.QUESTION:
-        return ""
-    known = list(Question.objects.values_list("slug", flat=True)[:2_000])
+def _near(known_by: NameLookup, word: str) -> str:
+    """What may have been meant, where there are never many."""
+    known = list(known_by.known(2_000)) if known_by.known is not None else []
     return next(iter(difflib.get_close_matches(word[:100].casefold(), known, n=1, cutoff=0.6)), "")
 
 
 def _subtrees(found: Iterable[Meant]) -> dict[int, list[int]]:
-    roots = dict(meant[0] for meant in found if len(meant) == 1)
+    roots = {meant[0].id: meant[0].key for meant in found if len(meant) == 1}
     if not roots:
         return {}
     below = Q()

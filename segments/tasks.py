@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from crm.bell import ring
-from segments import flow, jobs, prices, refresh, value_job
+from segments import flow, jobs, prices, proof, refresh, value_job
 
 
 @shared_task(name="segments.tasks.refresh_marked")
@@ -15,9 +15,12 @@ def refresh_marked() -> None:
 
 @shared_task(name="segments.tasks.refresh_due")
 def refresh_due() -> None:
-    """One segment that is due for everybody, then the bell for the next, so that sales are never kept waiting long."""
+    """The new day; one segment that is due for everybody, or else for its nightly proof, then the bell for the next.
+
+    So sales are never kept waiting long.
+    """
     prices.remake_if_due(now=timezone.now())
-    if refresh.refresh_due(now=timezone.now(), limit=1):
+    if refresh.refresh_due(now=timezone.now(), limit=1) or proof.prove_due(now=timezone.now(), limit=1):
         ring("segments.tasks.refresh_due")
 
 

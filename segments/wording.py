@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +43,8 @@ def _negated(condition: Condition) -> str:
     attribute = lookup(condition.attribute)
     if attribute is not None and attribute.type == Type.FLAG and attribute.always_known:
         return describe_condition(replace(condition, value=not condition.value))
+    if attribute is not None and attribute.type == Type.MEMBER:
+        return _("not in the %(what)s “%(name)s”") % {"what": attribute.label, "name": condition.value}
     return _("not (%(condition)s)") % {"condition": describe_condition(condition)}
 
 
@@ -77,6 +80,8 @@ def operator_phrases(kind: Type) -> dict[str, str]:
             "known": _("known"),
             "unknown": _("unknown"),
         }
+    if kind == Type.MEMBER:
+        return {"in": _("is")}
     return {
         "=": _("is"),
         "!=": _("is not"),
@@ -103,6 +108,8 @@ def describe_condition(condition: Condition) -> str:
     subject = " ".join([str(attribute.label), *said])
     if attribute.type == Type.FLAG:
         return subject if condition.value else _("no %(what)s") % {"what": subject}
+    if attribute.type == Type.MEMBER:
+        return _("in the %(what)s “%(name)s”") % {"what": attribute.label, "name": condition.value}
     phrase = operator_phrases(attribute.type)[condition.operator]
     return " ".join(part for part in (subject, phrase, _operand(condition, attribute)) if part)
 
@@ -179,3 +186,95 @@ def _one(value: Any, attribute: Attribute) -> str:
         case Type.CHOICE:
             return f"“{(attribute.values or {}).get(value, value)}”"
     return f"“{value}”"
+
+
+def say_value(value: Any, attribute: Attribute) -> str:
+    """A customer's own value in words, as sources give it; empty where it is unknown."""
+    if value is None or value == "" or value == []:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one) for one in value)
+    if isinstance(value, date):
+        return date_format(value, "DATE_FORMAT")
+    match attribute.type:
+        case Type.MONEY:
+            return money.show(round(value))
+        case Type.NUMBER:
+            return _one(_plain_number(value), attribute)
+        case Type.ANNIVERSARY:
+            return _("in %(span)s") % {"span": span(Last(int(value), "days"))} if value else _("today")
+        case Type.FLAG:
+            return _("yes") if value else _("no")
+        case Type.CHOICE:
+            return str((attribute.values or {}).get(value, value))
+    return str(value)
+
+
+def _plain_number(value: Any) -> Decimal:
+    number = round(Decimal(value), 2)
+    return number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
+
+
+_OPPOSITES = {
+    ">=": "<",
+    "<": ">=",
+    ">": "<=",
+    "<=": ">",
+    "=": "!=",
+    "!=": "=",
+    "in": "not in",
+    "not in": "in",
+    "known": "unknown",
+    "unknown": "known",
+}
+
+
+def say_lack(condition: Condition, wanted: Any, value: Any, *, negated: bool) -> str:
+    """What would have to change for a condition that does not hold: "needs $180.00 more".
+
+    ``wanted`` and ``value`` are as they are compared; ``negated`` where the opposite of the condition is asked for.
+    """
+    attribute = lookup(condition.attribute)
+    if attribute is None:
+        return ""
+    operator = _OPPOSITES.get(condition.operator, "") if negated else condition.operator
+    if operator == "unknown":
+        return _("is known")
+    if value is None or value == "" or value == []:
+        return _("is not known")
+    if attribute.type in (Type.NUMBER, Type.MONEY):
+        return _number_lacks(operator, wanted, value, attribute)
+    asked = _operand(condition, attribute)
+    match operator:
+        case "=" | "has" | "starts with" | "contains" if not negated:
+            return _("needs %(value)s") % {"value": asked}
+        case "in" | "has any":
+            return _("needs one of %(values)s") % {"values": asked}
+        case "has all":
+            return _("needs all of %(values)s") % {"values": asked}
+        case "!=" | "not in":
+            return _("must be something else")
+    return ""
+
+
+def _number_lacks(operator: str, wanted: Any, value: Any, attribute: Attribute) -> str:
+    def shown(number: Any) -> str:
+        return say_value(number, attribute)
+
+    low, high = wanted if operator == "between" else (wanted, wanted)
+    match operator:
+        case ">=" | "between" if value < low:
+            return _("needs %(difference)s more") % {"difference": shown(low - value)}
+        case "<=" | "between" if value > high:
+            return _("needs %(difference)s less") % {"difference": shown(value - high)}
+        case ">":
+            return _("needs more than %(value)s") % {"value": shown(wanted)}
+        case "<":
+            return _("needs less than %(value)s") % {"value": shown(wanted)}
+        case "=":
+            return _("needs exactly %(value)s") % {"value": shown(wanted)}
+        case "in":
+            return _("needs one of %(values)s") % {"values": ", ".join(shown(one) for one in wanted)}
+        case "!=" | "not in":
+            return _("must be something else")
+    return ""

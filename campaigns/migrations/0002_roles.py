@@ -69,6 +69,8 @@ MARKETING = {
         "view_segment",
         "view_membership",
         "view_membershipevent",
+        "view_outofstep",
+        "view_segmentversion",
     ],
     "personas": ["view_persona"],
     "campaigns": [

@@ -20,6 +20,8 @@ from crm.models import Company, Customer, Household, LoyaltyCard
 MOST_FOUND = 200
 OFFERED = 20
 """Customers that a field offers at once."""
+ACTIONS: list[Any] = []
+"""What higher apps offer to do with customers chosen in the list; each is an action of the admin."""
 
 
 class CustomerForm(forms.ModelForm):
@@ -53,6 +55,7 @@ class CustomerAdmin(CustomerPages, RecordAdmin):
 
     exports = [lists.customers]
     personal = "self"
+    actions = ACTIONS
     form = CustomerForm
     list_display = ["name", "number", "email", "city", "receipts", "spend", "last_purchase"]
     list_filter = [
@@ -121,6 +124,11 @@ class CustomerAdmin(CustomerPages, RecordAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
         return ["created_at", *(["number"] if obj else [])]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without deleting: customers are erased."""
+        found: dict[str, Any] = super().get_actions(request)
+        return {name: action for name, action in found.items() if name != "delete_selected"}
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str

@@ -45,11 +45,14 @@ class Migration(migrations.Migration):
                 ("refreshed_at", models.DateTimeField(editable=False, null=True, verbose_name="as of")),
                 ("refreshed_version", models.PositiveIntegerField(db_default=0, default=0, editable=False)),
                 ("swept_on", models.DateField(editable=False, null=True)),
+                ("opened_on", models.DateField(editable=False, null=True)),
+                ("proved_on", models.DateField(editable=False, null=True)),
                 ("names", models.JSONField(db_default={}, default=dict, editable=False)),
                 (
                     "last_error",
                     models.TextField(blank=True, db_default="", default="", editable=False, verbose_name="last error"),
                 ),
+                ("failures", models.PositiveSmallIntegerField(db_default=0, default=0, editable=False)),
                 ("leased_until", models.DateTimeField(editable=False, null=True)),
                 (
                     "created_at",
@@ -136,6 +139,64 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "members",
             },
         ),
+        migrations.CreateModel(
+            name="SegmentVersion",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(verbose_name="rule version")),
+                ("rule", models.JSONField(verbose_name="rule")),
+                ("names", models.JSONField(db_default={}, default=dict)),
+                (
+                    "made_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="when"),
+                ),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "segment",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="versions",
+                        to="segments.segment",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "version of a segment",
+                "verbose_name_plural": "versions of segments",
+                "ordering": ["segment", "-number"],
+            },
+        ),
+        migrations.CreateModel(
+            name="OutOfStep",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("found_at", models.DateTimeField(verbose_name="when")),
+                ("missing", models.PositiveIntegerField(verbose_name="were missing")),
+                ("surplus", models.PositiveIntegerField(verbose_name="were too many")),
+                ("seen_at", models.DateTimeField(blank=True, null=True, verbose_name="seen")),
+                (
+                    "segment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="faults", to="segments.segment"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "segment out of step",
+                "verbose_name_plural": "segments out of step",
+                "ordering": ["-found_at", "-pk"],
+            },
+        ),
         migrations.AddConstraint(
             model_name="segment",
             constraint=models.UniqueConstraint(
@@ -155,5 +216,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="membership",
             constraint=models.UniqueConstraint(fields=("segment", "customer"), name="member_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="segmentversion",
+            constraint=models.UniqueConstraint(fields=("segment", "number"), name="segment_version_once"),
         ),
     ]

@@ -62,12 +62,18 @@ class Segment(models.Model):
     is_archived = models.BooleanField(_("archived"), default=False)
     members_count = models.PositiveIntegerField(_("members"), default=0, db_default=0, editable=False)
     refreshed_at = models.DateTimeField(_("as of"), null=True, editable=False)
-    # The rule version and the shop's day for which everybody was last evaluated; version 0 asks for it anew.
+    # The rule version with which everybody was last evaluated (0 asks for it anew), and the shop's day for which the
+    # members are right, but for marks that wait.
     refreshed_version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     swept_on = models.DateField(null=True, editable=False)
+    # The newest day for which anybody may have been evaluated: nobody is for an earlier one any more.
+    opened_on = models.DateField(null=True, editable=False)
+    # The last day on which a full comparison found nothing to change, or mended what it found.
+    proved_on = models.DateField(null=True, editable=False)
     # What the rule's names meant then ("category:Food > Milk" -> id), so that a renamed category stays itself.
     names = models.JSONField(default=dict, db_default={}, editable=False)
     last_error = models.TextField(_("last error"), blank=True, default="", db_default="", editable=False)
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
@@ -88,6 +94,11 @@ class Segment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_being_counted(self) -> bool:
+        """Whether its members are those of an earlier rule, or not found yet."""
+        return self.refreshed_at is None or self.refreshed_version != self.rule_version
 
 
 class Membership(models.Model):
@@ -123,3 +134,42 @@ class MembershipEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment_id}: {self.customer_id} {'in' if self.entered else 'out'}"
+
+
+class SegmentVersion(models.Model):
+    """A rule that the segment has or had. Only ever added; taking an old one up again makes a new version."""
+
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="versions", db_index=False)
+    number = models.PositiveIntegerField(_("rule version"))
+    rule = models.JSONField(_("rule"))
+    # What the rule's names meant then, so that a category renamed since is still found.
+    names = models.JSONField(default=dict, db_default={})
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    made_at = models.DateTimeField(_("when"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("version of a segment")
+        verbose_name_plural = _("versions of segments")
+        ordering = ["segment", "-number"]
+        constraints = [models.UniqueConstraint(fields=["segment", "number"], name="segment_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id}: {self.number}"
+
+
+class OutOfStep(models.Model):
+    """A full comparison found members missing or too many whom nothing explains: a fault, mended at once."""
+
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="faults")
+    found_at = models.DateTimeField(_("when"))
+    missing = models.PositiveIntegerField(_("were missing"))
+    surplus = models.PositiveIntegerField(_("were too many"))
+    seen_at = models.DateTimeField(_("seen"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("segment out of step")
+        verbose_name_plural = _("segments out of step")
+        ordering = ["-found_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id}: {self.found_at}"

@@ -242,10 +242,10 @@ class Builder {
     }
     if (known.type === "choice") return [this.ticks(node, known)];
     if (known.type === "text" || known.type === "words" || LISTS.includes(node.operator)) {
-      const many = LISTS.includes(node.operator);
+      const many = LISTS.includes(node.operator) && known.type !== "member";
       const numbers = known.type === "number";
       return [combobox({
-        label: this.words.value, values: [node.value ?? []].flat().map(String), multiple: many, free: true, words: this.words,
+        label: this.words.value, values: [node.value ?? []].flat().map(String), multiple: many, free: known.type !== "member", words: this.words,
         find: (text) => this.fetchValues({ attribute: known.name, text, ...(known.argument ? { argument: node.filters[known.argument] ?? "" } : {}) }),
         changed: (values) => this.set(node, many ? (numbers ? values.map(number) : values) : values[0] ?? ""),
       })];

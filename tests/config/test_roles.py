@@ -78,6 +78,7 @@ WITHHELD = {
     "crm.postcodeplace": "vacd",  # imported, and read by distances alone
     "crm.wishlistitem": "c",
     **dict.fromkeys(("segments.membership", "segments.membershipevent"), "acd"),
+    **dict.fromkeys(("segments.segmentversion", "segments.outofstep"), "acd"),
     **dict.fromkeys(
         ("campaigns.redemption", "campaigns.campaignmove", "campaigns.link", "campaigns.trackedevent"), "acd"
     ),

@@ -1,11 +1,13 @@
 """What a rule means, said a second time in plain Python over lists of facts. Only for tests: slow and obvious."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+from django.conf import settings
 
 from crm.attributes import WEEKDAYS, Filter
 from crm.models import Category, Customer, CustomerProfile, Receipt, ReceiptLine, Shop, TierAward
@@ -24,6 +26,8 @@ class History:
     tiers: list[TierAward]
     points: int
     consent_email: bool
+    segments: set[str] = field(default_factory=set)
+    """The names of those that the customer is in, as whoever asks has found before."""
 
 
 def read_histories() -> list[History]:
@@ -45,7 +49,19 @@ def read_histories() -> list[History]:
 
 
 def members(node: Node, histories: Sequence[History], today: date) -> set[int]:
-    return {history.customer.pk for history in histories if selects(node, history, today)}
+    return {
+        history.customer.pk
+        for history in histories
+        if not _is_child(history.customer, today) and selects(node, history, today)
+    }
+
+
+def _is_child(customer: Customer, today: date) -> bool:
+    """Of whom nothing is asked until a guardian agrees."""
+    born, age = customer.birth_date, settings.PROFILING_AGE
+    if born is None or not age or customer.guardian_agreed_on is not None:
+        return False
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day)) < age
 
 
 def selects(node: Node, history: History, today: date) -> bool:
@@ -64,7 +80,9 @@ def _meets(condition: Condition, actual: Any, today: date) -> bool:
         return actual is UNKNOWN
     if actual is UNKNOWN:
         return False
-    value: Any = _exact(condition.value) if isinstance(actual, Fraction) else condition.value
+    value: Any = condition.value
+    if isinstance(actual, Fraction) and value is not None:
+        value = _exact(value)
     match condition.operator:
         case "known":
             return True
@@ -82,6 +100,8 @@ def _meets(condition: Condition, actual: Any, today: date) -> bool:
             return bool(actual < value)
         case "between":
             return bool(value[0] <= actual <= value[1])
+        case "in" if condition.attribute == "segment":
+            return value in actual
         case "in":
             return actual in value
         case "not in":
@@ -129,6 +149,8 @@ def _value(condition: Condition, history: History, today: date) -> Any:
             return customer.interests or UNKNOWN
         case "household_size":
             return UNKNOWN if customer.household_size is None else customer.household_size
+        case "segment":
+            return history.segments
         case "points":
             return history.points
         case "consent_email":

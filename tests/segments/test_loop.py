@@ -27,6 +27,31 @@ def seconds_until(happened: Callable[[], bool]) -> float:
 
 
 @pytest.mark.slow
+def test_a_sale_shows_in_every_segment_and_in_those_that_ask_for_them(celery_worker_process: WorkerFactory) -> None:
+    milk = a_product("milk", make.category("Food > Milk"))
+    customers, store = [a_customer() for _ in range(8)], make.store()
+    for number in range(30):
+        window = f"{7 + number} days"
+        domain.create_segment(
+            name=f"M{number}", rule=a_rule(ask("spend", ">=", 1, category="Milk", last=window)), by=None
+        )
+    asked = {"and": [ask("segment", "in", "M0"), {"not": ask("segment", "in", "Nobody")}]}
+    domain.create_segment(name="Nobody", rule=a_rule(ask("spend", ">=", 10_000)), by=None)
+    domain.create_segment(name="Behind", rule=a_rule(asked), by=None)
+    domain.create_segment(name="Behind that", rule=a_rule(ask("segment", "in", "Behind")), by=None)
+    celery_worker_process(["fast"], beat=True)
+    seconds_until(lambda: not Segment.objects.filter(refreshed_at=None).exists())
+    waited = []
+    for customer in customers:
+        line = SaleLine(product=milk, unit_price=Decimal(2))
+        record_sale(sale=Sale(client_key=uuid.uuid4(), store=store, lines=[line], customer=customer), by=None)
+        of_theirs = Membership.objects.filter(customer=customer)
+        waited.append(seconds_until(lambda mine=of_theirs: mine.count() == 32))  # type: ignore[misc]
+    assert max(waited) < 5
+    assert not Segment.objects.exclude(last_error="").exists()
+
+
+@pytest.mark.slow
 def test_sale_moves_the_customer_within_seconds(
     celery_worker_process: WorkerFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

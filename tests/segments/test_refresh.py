@@ -12,7 +12,7 @@ from django.utils import timezone
 from crm import marks
 from crm.categories import save_category
 from crm.models import Category, ChangeMark, Customer
-from segments import domain, refresh, tasks
+from segments import domain, follow, refresh, tasks
 from segments.models import Membership, MembershipEvent, Segment
 from segments.rules import describe, parse
 from tests.crm import make
@@ -106,9 +106,9 @@ def test_statements_do_not_grow_with_segments_or_customers(django_assert_num_que
     for some in (people[:1], people):
         Customer.objects.update(city="Riga")
         marks.mark_customers(customer_ids=[one.pk for one in some])
-        # Marks, segments twice, their locks, profiles (missing, held), names, savepoints, the statement, its numbers;
-        # of scores their lock, the cut points and the rows.
-        with django_assert_num_queries(17):
+        # Marks, segments twice, their locks, profiles (missing, held), merges, names, savepoints, the statement, its
+        # numbers; of scores their lock, the cut points and the rows.
+        with django_assert_num_queries(18):
             refresh.refresh_marked(now=NOW)
 
 
@@ -194,13 +194,13 @@ def test_segment_whose_sql_fails_harms_no_other(monkeypatch: pytest.MonkeyPatch)
     broken, sound = a_segment(a_rule(ask("age", ">=", 3)), "Broken"), a_segment(name="Sound")
     refresh.refresh_due(now=NOW)
     move(customer, "Riga")
-    honest = refresh.customers
+    honest = follow.customers
 
     def failing(*, rule: Any, **rest: Any) -> Any:
         found = honest(rule=rule, **rest)
         return found.extra(where=["1 / 0 = 1"]) if rule.attribute == "age" else found
 
-    monkeypatch.setattr(refresh, "customers", failing)
+    monkeypatch.setattr(follow, "customers", failing)
     refresh.refresh_marked(now=NOW)
     broken.refresh_from_db()
     assert (members(sound), broken.last_error) == ({customer.pk}, "The database could not answer this rule.")
@@ -287,16 +287,16 @@ def test_mark_written_while_a_worker_evaluates_is_not_lost(monkeypatch: pytest.M
     segment = a_segment()
     refresh.refresh_due(now=NOW)
     move(customer, "Riga")
-    honest = refresh._apply
+    honest = follow._apply
 
     def apply_then_change(*arguments: Any) -> None:
         honest(*arguments)
         Elsewhere(lambda: move(customer, "Tartu")).finished()  # after the answer was read, before it is committed
 
-    monkeypatch.setattr(refresh, "_apply", apply_then_change)
+    monkeypatch.setattr(follow, "_apply", apply_then_change)
     refresh.refresh_marked(now=NOW)
     assert members(segment) == {customer.pk}
-    monkeypatch.setattr(refresh, "_apply", honest)
+    monkeypatch.setattr(follow, "_apply", honest)
     assert refresh.refresh_marked(now=NOW) == 1
     assert members(segment) == set()
 
