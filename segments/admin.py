@@ -24,7 +24,7 @@ from crm.admin.exporting import Exportable, export_address
 from crm.attributes import Filter, lookup
 from crm.page import parts
 from crm.templatetags.regulars import count
-from segments import builder, domain, exports, offers, overview, people, picking, proof, why
+from segments import builder, domain, exports, offers, overlap, overview, people, picking, proof, why
 from segments.forms import MAX_LENGTH, NameForm, SegmentForm
 from segments.knowledge_admin import KnowledgePages
 from segments.models import Segment
@@ -62,7 +62,7 @@ class SegmentAdmin(ValuePages, KnowledgePages, MembershipPages, Exportable, Mode
     search_fields = ["name", "description"]
     ordering = ["name"]
     list_per_page = 50
-    actions = ["archive_chosen"]
+    actions = ["compare_chosen", "archive_chosen"]
     change_form_template = "segments/change_form.html"
     change_list_template = "segments/change_list.html"
     warn_unsaved_form = True
@@ -125,6 +125,11 @@ class SegmentAdmin(ValuePages, KnowledgePages, MembershipPages, Exportable, Mode
 
     response_post_save_change = response_post_save_add
 
+    @admin.action(description=gettext_lazy("Compare"), permissions=["view"])
+    def compare_chosen(self, request: HttpRequest, queryset: QuerySet[Segment]) -> HttpResponseRedirect:
+        chosen = [str(pk) for pk in queryset.order_by("name").values_list("pk", flat=True)[: overlap.MOST]]
+        return HttpResponseRedirect(reverse("admin:segments_segment_compare", query={"segment": chosen}))
+
     @admin.action(description=gettext_lazy("Archive"), permissions=["change"])
     def archive_chosen(self, request: HttpRequest, queryset: QuerySet[Segment]) -> None:
         for segment in queryset:
@@ -139,6 +144,7 @@ class SegmentAdmin(ValuePages, KnowledgePages, MembershipPages, Exportable, Mode
             path("customer/<int:pk>/", wrap(self.customer_view), name="segments_customer"),
             path("preview/", wrap(self.preview_view), name="segments_segment_preview"),
             path("values/", wrap(self.values_view), name="segments_segment_values"),
+            path("compare/", wrap(self.compare_view), name="segments_segment_compare"),
             path("<int:pk>/members/", wrap(self.members_view), name="segments_segment_members"),
             path("<int:pk>/do/", wrap(self.do_view), name="segments_segment_do"),
             *self.membership_urls(),
@@ -166,15 +172,9 @@ class SegmentAdmin(ValuePages, KnowledgePages, MembershipPages, Exportable, Mode
         except (ValueError, RecursionError):
             return HttpResponseBadRequest()
         with_names = request.user.has_perm("crm.view_customer")
-        asked = request.GET.get("segment", "")
-        saved = (
-            Segment.objects.filter(pk=asked).first()
-            if asked.isascii() and asked.isdecimal() and len(asked) < 19
-            else None
-        )
-        shown = builder.preview(
-            rule=rule, now=timezone.now(), with_names=with_names, saved=saved.rule if saved else None
-        )
+        saved = _asked_for(Segment.objects.all(), request.GET.getlist("segment"))
+        before = saved[0].rule if saved else None
+        shown = builder.preview(rule=rule, now=timezone.now(), with_names=with_names, saved=before)
         audit.searched(what="segment builder", count=len(shown.get("sample", [])), request=request)
         return JsonResponse(shown)
 
@@ -228,6 +228,28 @@ class SegmentAdmin(ValuePages, KnowledgePages, MembershipPages, Exportable, Mode
             "events": events,
         }
         return TemplateResponse(request, "segments/members.html", context)
+
+    def compare_view(self, request: HttpRequest) -> HttpResponse:
+        """How two or three segments overlap, each part of it one click from being a segment."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        chosen = _asked_for(self.get_queryset(request), request.GET.getlist("segment"))[: overlap.MOST]
+        found = overlap.regions(segments=chosen) if len(chosen) > 1 else []
+        may_add = self.has_add_permission(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Compare segments"),
+            "choices": self.get_queryset(request).filter(is_archived=False).order_by("name"),
+            "places": [*chosen, *[None] * overlap.MOST][: overlap.MOST],
+            "chosen": chosen,
+            "regions": [(region, overlap.link(region)) for region in found],
+            "sentence": overlap.sentence(segments=chosen, found=found),
+            "venn": overlap.venn(segments=chosen, found=found),
+            "chart": overlap.upset(segments=chosen, found=found, may_add=may_add) if found else None,
+            "may_add": may_add,
+        }
+        return TemplateResponse(request, "segments/compare.html", context)
 
     def do_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Duplicate, freeze, archive or restore; or having seen that it was out of step."""

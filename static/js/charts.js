@@ -22,7 +22,7 @@
  *   "heat": fields in shades, with "names": [[...]] written in them and "cell_links": [[...]] to where a click leads;
  *   "flow": bands from the rows, on the left, to the columns, on the right.
  *
- * For anything else give "option": a plain ECharts option; colours and fonts are then still the theme's.
+ * For anything else give "option": a plain ECharts option; colours ("tone:text") and fonts are then still the theme's.
  * The plot follows unfold's light/dark switch (class "dark" on <html>) or, elsewhere, the system's; it resizes, keeps
  * still for people who prefer reduced motion, and comes with a table of the same numbers ("Show as table").
  * After htmx swaps a part of the page, charts inside it start by themselves.
@@ -81,7 +81,7 @@
       textStyle: { fontFamily: window.getComputedStyle(document.body).fontFamily, color: colours.text },
       color: ORDER.map((tone) => colours[tone]),
     };
-    if (spec.option) return { ...base, ...spec.option };
+    if (spec.option) return { ...base, ...themed(spec.option, colours) };
     if (spec.kind === "heat") return { ...base, ...heat(spec, colours, say, width) };
     if (spec.kind === "flow") return { ...base, ...flow(spec, colours, say, width) };
     const lying = spec.kind === "bars";
@@ -124,6 +124,14 @@
       yAxis: lying ? names : numbers,
       series: spec.series.map((one, index) => line(spec, one, index, colours, say)),
     };
+  }
+
+  /* An option of one's own names the theme's colours: "tone:text". */
+  function themed(part, colours) {
+    if (typeof part === "string") return part.startsWith("tone:") ? colours[part.slice(5)] : part;
+    if (Array.isArray(part)) return part.map((one) => themed(one, colours));
+    if (part === null || typeof part !== "object") return part;
+    return Object.fromEntries(Object.entries(part).map(([name, one]) => [name, themed(one, colours)]));
   }
 
   /* Whether every bar has its number written beside it; then neither lines nor an axis are needed to read it. */

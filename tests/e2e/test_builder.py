@@ -292,3 +292,20 @@ def test_change_against_the_saved_rule_is_shown(shop: None, live_server: LiveSer
     page.get_by_role("button", name="Text", exact=True).click()
     page.locator(".rb-text-field").fill('bought(category: "Food > Milk")')
     expect(page.locator("[data-test=change]")).to_have_text("+2, −1 against the saved rule")
+
+
+def test_segments_are_compared_and_a_part_becomes_one(shop: None, live_server: LiveServer, page: Page) -> None:
+    riga = domain.create_segment(name="Of Riga", rule=a_rule(ask("city", "=", "Riga")), by=None)
+    domain.create_segment(name="Milk", rule=a_rule(ask("bought", "is", True, category="Food > Milk")), by=None)
+    refresh.refresh_due(now=timezone.now())
+    log_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/segments/segment/{riga.pk}/members/")
+    page.get_by_role("link", name="Compare…").click()
+    page.get_by_label("Segment 2").select_option("Milk")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator(".compare-venn text")).to_have_text(["1", "1", "2"])
+    page.locator(".rg-table tbody tr").nth(1).get_by_role("link").click()
+    expect(page.locator("[name=name]")).to_have_value("Of Riga, not Milk")
+    expect(page.locator("[data-test=count]")).to_have_text("1")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("h1.segment-title")).to_have_text("Of Riga, not Milk")
