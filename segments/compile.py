@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -194,8 +194,11 @@ def due_queries(node: Node, scope: Scope, *, since: date) -> "Iterator[QuerySet[
 
 
 def value_of(condition: Condition, scope: Scope) -> Answer:
-    """The customer's own value of what the condition asks for, as it is compared."""
-    return _attribute(condition).source.value(scope=scope, filters=condition.filters)
+    """The customer's own value of what the condition asks for, as it is compared; NULL where it may not be asked."""
+    attribute = _attribute(condition)
+    value = attribute.source.value(scope=scope, filters=condition.filters)
+    needed = privacy.needed(attribute, filters=condition.filters, scope=scope)
+    return value if needed is None else Case(When(needed, then=value))
 
 
 def compared(value: Any, attribute: Attribute) -> Any:

@@ -15,7 +15,7 @@ from crm import companies, stores, surveys
 from crm.attributes import Filter, lookup
 from crm.importing import ImportResult, import_file
 from crm.models import Answer, ChangeMark, Company, Customer, Invoice, PostcodePlace, Question, Survey
-from segments import domain, offers, text
+from segments import domain, offers, text, why
 from segments.rules import RuleError
 from tests.crm import make
 from tests.support.people import person
@@ -142,6 +142,9 @@ def test_a_special_question_selects_only_who_consented(load: Import) -> None:
     )
     assert named(rule) == {"1"}
     assert named({"v": 1, "rule": {"not": rule["rule"]}}) == set()
+    segment = domain.create_segment(name="Zen", rule=rule, by=None)
+    told = [why.explain(customer=one, segment=segment, now=NOW).conditions[0].has for one in people]
+    assert "zen" in told[0] and "zen" not in told[1]
     attribute = lookup("answer")
     assert attribute is not None
     assert [one.count for one in offers.values_of(attribute=attribute, text="", argument="belief")] == [1]
