@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from crm.attributes import Attribute, Filter, Group, Predicate, Scope, TimeEffect, Type, register
 from crm.models import Customer, Receipt
 from segments import rfm_sql
-from segments.computed import AmongRows, FromRows, tested
+from segments.computed import SOME, AmongRows, FromRows, tested
 
 LEAST_DAYS = 3
 STEADY = (3, 5)
@@ -45,12 +45,15 @@ HAVING count(*) >= {least}
 
 
 def intervals(*, scope: Scope, filters: Mapping[Filter, Any]) -> str:
-    """A query of each customer's interval for a category (with everything below it) or a product."""
+    """A query of each customer's interval for a category (with everything below it) or a product.
+
+    Where the scope names customers, they are its one parameter.
+    """
     top, bottom = STEADY
     return _INTERVALS.format(
         today=rfm_sql.day(scope.today),
         what=_what(scope, filters),
-        whose="true" if scope.ids is None else rfm_sql.ids(scope.ids),
+        whose="true" if scope.ids is None else SOME,
         least=LEAST_DAYS,
         top=top,
         bottom=bottom,
@@ -82,19 +85,19 @@ class RegularOf:
     """Whether somebody is a regular buyer of it."""
 
     def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
-        found = AmongRows(intervals(scope=scope, filters=filters), _is_on(scope.today), [])
+        found = AmongRows(intervals(scope=scope, filters=filters), scope.ids, _is_on(scope.today), [])
         return found if value else ~Q(found)
 
     def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Expression:
         rows = intervals(scope=scope, filters=filters)
-        return Coalesce(FromRows(rows, _is_on(scope.today), BooleanField()), Value(False))
+        return Coalesce(FromRows(rows, scope.ids, _is_on(scope.today), BooleanField()), Value(False))
 
     def due(
         self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
     ) -> "QuerySet[Any] | None":
         """Whoever has just given it up."""
         changed = f"({_is_on(since)}) <> ({_is_on(scope.today)})"
-        return _changed(scope, since, AmongRows(intervals(scope=scope, filters=filters), changed, []))
+        return _changed(scope, since, AmongRows(intervals(scope=scope, filters=filters), scope.ids, changed, []))
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,11 @@ class DaysLate:
     def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
         rows = intervals(scope=scope, filters=filters)
         if operator == "unknown":
-            return ~Q(AmongRows(rows, "true", []))
-        return AmongRows(rows, *tested(_late(scope.today), operator, value))
+            return ~Q(AmongRows(rows, scope.ids, "true", []))
+        return AmongRows(rows, scope.ids, *tested(_late(scope.today), operator, value))
 
     def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Expression:
-        return FromRows(intervals(scope=scope, filters=filters), _late(scope.today), IntegerField())
+        return FromRows(intervals(scope=scope, filters=filters), scope.ids, _late(scope.today), IntegerField())
 
     def due(
         self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
@@ -118,7 +121,7 @@ class DaysLate:
             return _changed(scope, since)
         then, values = tested(_late(since), operator, value)
         now, again = tested(_late(scope.today), operator, value)
-        found = AmongRows(intervals(scope=scope, filters=filters), f"({then}) <> ({now})", [*values, *again])
+        found = AmongRows(intervals(scope=scope, filters=filters), scope.ids, f"({then}) <> ({now})", [*values, *again])
         return _changed(scope, since, found)
 
 

@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from crm.attributes import Attribute, Filter, Group, Predicate, Scope, TimeEffect, Type, register
 from crm.sources import Column
 from segments import rfm_sql, scoring
-from segments.computed import AmongRows, FromRows, tested
+from segments.computed import SOME, AmongRows, FromRows, tested
 from segments.rfm import LABELS, RECENT, RfmGroup, table_in_words
 
 # What each attribute is, from the columns of a scored row; the first as a path from the customer, for stored rows.
+STORED = "SELECT * FROM segments_customerscore"
 _COLUMNS: Mapping[str, str] = {"r": "r", "f": "f", "m": "m", "fm": "(f + m + 1) / 2", "rfm_group": "rfm_group"}
 
 
@@ -31,18 +32,18 @@ class Score:
             return Q() if operator == "unknown" else Q(pk__in=[])
         if found.by_rows and self.column in ("r", "f", "m", "rfm_group"):
             return Column(f"score__{self.column}").matches(scope=scope, filters={}, operator=operator, value=value)
-        scored = self._stored() if found.by_rows else self._worked_out(scope, found)
+        scored, ids = (STORED, None) if found.by_rows else (self._worked_out(scope, found), scope.ids)
         if operator == "unknown":
-            return ~Q(AmongRows(scored, "true", []))
-        return AmongRows(scored, *tested(_COLUMNS[self.column], operator, value))
+            return ~Q(AmongRows(scored, ids, "true", []))
+        return AmongRows(scored, ids, *tested(_COLUMNS[self.column], operator, value))
 
     def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Expression:
         output: Field = TextField() if self.column == "rfm_group" else IntegerField()
         found = scoring.basis(scope)
         if found is None:
             return Value(None, output_field=output)
-        scored = self._stored() if found.by_rows else self._worked_out(scope, found)
-        return FromRows(scored, _COLUMNS[self.column], output)
+        scored, ids = (STORED, None) if found.by_rows else (self._worked_out(scope, found), scope.ids)
+        return FromRows(scored, ids, _COLUMNS[self.column], output)
 
     def due(
         self, *, scope: Scope, since: Any, filters: Mapping[Filter, Any], operator: str, value: Any
@@ -54,11 +55,8 @@ class Score:
         moved = scoring.moved_by_time(since=since, today=scope.today, months=found.cuts.months)
         return moved.values("customer_id")
 
-    def _stored(self) -> str:
-        return "SELECT * FROM segments_customerscore"
-
     def _worked_out(self, scope: Scope, found: scoring.Basis) -> str:
-        whose = "true" if scope.ids is None else rfm_sql.ids(scope.ids)
+        whose = "true" if scope.ids is None else SOME
         figures = rfm_sql.figures(today=scope.today, months=found.cuts.months, whose=whose)
         return rfm_sql.scored(figures=figures, cuts=found.cuts)
 
