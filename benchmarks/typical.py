@@ -97,10 +97,10 @@ def _of_profiles(today: date) -> dict[str, Typical]:
             _profiles("receipts >= 5 AND last_sold_on >= %(day)s"),
             {"day": today - timedelta(days=90)},
         ),
-        "lifecycle = regular": Typical(
-            ask("lifecycle", "=", "regular"),
-            _profiles("receipts >= 5 AND last_sold_on > %(day)s"),
-            {"day": today - timedelta(days=90)},
+        "days_since_first_purchase <= 365 and receipts >= 2": Typical(
+            both(ask("days_since_first_purchase", "<=", 365), ask("receipts", ">=", 2)),
+            _profiles("receipts >= 2 AND first_sold_on >= %(day)s"),
+            {"day": today - timedelta(days=365)},
         ),
         "lifecycle = lapsed and consent_email": Typical(
             both(ask("lifecycle", "=", "lapsed"), ask("consent_email", "is", True)),

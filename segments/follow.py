@@ -6,8 +6,8 @@ the same number of statements for one segment and customer as for a hundred of e
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -17,11 +17,8 @@ from django.utils.translation import gettext as _
 
 from crm.days import shop_day
 from crm.profiles import lock_profiles
-from segments import scoring
-from segments.compile import customers
+from segments import scoring, standing
 from segments.models import Segment
-from segments.reading import Read, in_order, keep_names, read_rules
-from segments.references import Names
 from segments.tree import RuleError
 from segments.unite import follow_merges
 
@@ -30,51 +27,30 @@ log = logging.getLogger(__name__)
 LOCK_CLASS = 0x5E6
 """Advisory locks (LOCK_CLASS, segment id); id 0 is held by whoever evaluates some customers for all segments."""
 
-_FOLLOW = """
-WITH live (id, rule_version) AS MATERIALIZED (SELECT * FROM unnest(%s::bigint[], %s::int[])),
-     wanted (segment_id, customer_id) AS MATERIALIZED ({wanted}),
-     member AS MATERIALIZED (
-        SELECT segment_id, customer_id FROM segments_membership
-         WHERE customer_id = ANY(%s) AND segment_id IN (SELECT id FROM live)
-     ),
-     differs AS MATERIALIZED (
-        SELECT coalesce(wanted.segment_id, member.segment_id) AS segment_id,
-               coalesce(wanted.customer_id, member.customer_id) AS customer_id,
-               member.customer_id IS NULL AS entered
-          FROM wanted
-          FULL JOIN member ON member.segment_id = wanted.segment_id AND member.customer_id = wanted.customer_id
-         WHERE wanted.customer_id IS NULL OR member.customer_id IS NULL
-     ),
-     gone AS (
-        DELETE FROM segments_membership AS known USING differs
-         WHERE NOT differs.entered AND known.segment_id = differs.segment_id AND known.customer_id = differs.customer_id
-     ),
-     come AS (
-        INSERT INTO segments_membership (segment_id, customer_id, entered_at, rule_version)
-        SELECT segment_id, customer_id, %s, live.rule_version FROM differs JOIN live ON live.id = segment_id
-         WHERE entered
-     ),
-     noted AS (
-        INSERT INTO segments_membershipevent (segment_id, customer_id, entered, happened_at, rule_version)
-        SELECT segment_id, customer_id, entered, %s, live.rule_version FROM differs JOIN live ON live.id = segment_id
-     )
-SELECT segment_id, count(*) FILTER (WHERE entered), count(*) FILTER (WHERE NOT entered)
-  FROM differs GROUP BY segment_id ORDER BY segment_id
+_HOLD = """
+SELECT id, pg_advisory_xact_lock_shared(%(class)s, id::int)
+  FROM (SELECT 0 AS id UNION ALL SELECT id FROM segments_segment WHERE NOT is_archived AND kind = ANY(%(kinds)s)
+         ORDER BY id) AS held
 """
 
 _COUNT = """
 UPDATE segments_segment AS segment
    SET members_count = segment.members_count + coalesce(moved.came, 0) - coalesce(moved.went, 0),
-       refreshed_at = greatest(segment.refreshed_at, %s)
-  FROM (SELECT id FROM segments_segment WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) AS live
-  LEFT JOIN unnest(%s::bigint[], %s::int[], %s::int[]) AS moved (id, came, went) ON moved.id = live.id
+       refreshed_at = greatest(segment.refreshed_at, %(now)s)
+  FROM (SELECT id FROM segments_segment
+         WHERE id = ANY(%(moved)s) OR id = ANY(%(all)s) AND (refreshed_at IS NULL OR refreshed_at < %(old)s)
+         ORDER BY id FOR NO KEY UPDATE) AS live
+  LEFT JOIN unnest(%(moved)s::bigint[], %(came)s::int[], %(went)s::int[]) AS moved (id, came, went)
+    ON moved.id = live.id
  WHERE segment.id = live.id
 """
+NEWS_AFTER = timedelta(minutes=1)
+"""How old "as of" may look: to write every segment for each sale would cost more than to evaluate it."""
 
 
 def live_segments() -> "QuerySet[Segment]":
     """Segments whose membership follows a rule."""
-    return Segment.objects.filter(is_archived=False, kind__in=[Segment.Kind.DYNAMIC, Segment.Kind.PERSONA])
+    return Segment.objects.filter(is_archived=False, kind__in=standing.FOLLOWING)
 
 
 def hold_against_sweeps(segment_ids: Sequence[int]) -> None:
@@ -108,77 +84,63 @@ def note_error(segment_id: int, error: Exception) -> None:
 def follow(ids: Sequence[int], now: datetime) -> None:
     """Bring all live segments up to date for these customers. The caller holds a transaction."""
     scoring.hold()
-    held = list(live_segments().order_by("pk").values_list("pk", flat=True))
-    hold_against_sweeps([0, *held])
-    lock_profiles(customer_ids=ids)  # whoever else evaluates these customers waits, and then sees later facts
-    follow_merges(ids, now)
-    scoring.follow(customer_ids=ids)
-    segments = list(live_segments().filter(pk__in=held).order_by("pk"))
-    at = moment(now, [segment.opened_on for segment in segments])
-    steps = _compile(segments, ids, at)
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, {"class": LOCK_CLASS, "kinds": list(standing.FOLLOWING)})
+        held = [segment_id for segment_id, _lock in cursor.fetchall() if segment_id]
+        lock_profiles(customer_ids=ids)  # whoever else evaluates these customers waits, and then sees later facts
+        follow_merges(ids, now)
+        scoring.follow(customer_ids=ids)
+        known, as_of = standing.standing(cursor, held=held, moment=partial(moment, now))
+        for segment_id, error in known.broken:
+            note_error(segment_id, error)
+        try:
+            moves = _apply(known, ids, now)
+        except OperationalError:  # the server's trouble, not a rule's: the marks stay for the next time
+            raise
+        except DatabaseError:  # one of them cannot be answered: find out which
+            standing.forget()
+            for segment_id in known.segment_ids:
+                _follow_alone(cursor, segment_id, ids, now)
+            return
+        if moves or as_of is None or as_of < now - NEWS_AFTER:
+            _count(cursor, known.segment_ids, moves, now)
+
+
+def _apply(known: standing.Standing, ids: Sequence[int], now: datetime) -> standing.Moves:
+    with transaction.atomic(), connection.cursor() as cursor:
+        return known.apply(cursor, ids, now)
+
+
+def _follow_alone(cursor: Any, segment_id: int, ids: Sequence[int], now: datetime) -> None:
+    """One segment by itself: what is wrong with it harms no other."""
     try:
         with transaction.atomic():
-            _apply(steps, ids, now)
-    except OperationalError:  # the server's trouble, not a rule's: the marks stay for the next time
-        raise
-    except DatabaseError:
-        for step in steps:
-            for one in step:
-                _apply_alone(one, ids, now)
-
-
-@dataclass(frozen=True)
-class Compiled:
-    segment: Segment
-    sql: str
-    params: Sequence[Any]
-
-
-def _compile(segments: Sequence[Segment], ids: Sequence[int], at: datetime) -> list[list[Compiled]]:
-    """The SQL of each segment that has one, in the order in which they can be evaluated; all names read together."""
-    rules, names = read_rules(segments, failed=note_error)
-    keep_names([one for one in rules if one.renamed])
-    return [
-        [compiled for one in group if (compiled := _compiled(one, names, ids, at)) is not None]
-        for group in in_order(rules, failed=note_error)
-    ]
-
-
-def _compiled(one: Read, names: Names, ids: Sequence[int], at: datetime) -> Compiled | None:
-    try:
-        found = customers(rule=one.node, now=at, ids=ids, names=names).order_by().values("pk").query
-        return Compiled(one.segment, *found.sql_with_params())
-    except Exception as error:  # whatever is wrong with one segment must not stop the others
-        note_error(one.segment.pk, error)
-        return None
-
-
-def _apply_alone(one: Compiled, ids: Sequence[int], now: datetime) -> None:
-    try:
-        with transaction.atomic():
-            _apply([[one]], ids, now)
+            days = Segment.objects.values_list("opened_on", flat=True)
+            known = standing.made(cursor, held=[segment_id], at=moment(now, list(days)))
+            for _segment_id, error in known.broken:
+                raise error
+            _count(cursor, known.segment_ids, known.apply(cursor, ids, now), now)
     except OperationalError:
         raise
-    except DatabaseError as error:
-        note_error(one.segment.pk, error)
+    except Exception as error:
+        note_error(segment_id, error)
 
 
-def _apply(steps: Sequence[Sequence[Compiled]], ids: Sequence[int], now: datetime) -> None:
-    """One statement for each step, and one for the numbers of all."""
-    moved: list[tuple[int, int, int]] = []
-    with connection.cursor() as cursor:
-        for step in filter(None, steps):
-            # Both parts are ours: an id, and what the compiler made, whose values stay parameters.
-            parts = [f"SELECT {one.segment.pk}, found.* FROM ({one.sql}) AS found" for one in step]  # noqa: S608
-            params = [param for one in step for param in one.params]
-            segment_ids = [one.segment.pk for one in step]
-            versions = [one.segment.rule_version for one in step]
-            cursor.execute(
-                _FOLLOW.format(wanted=" UNION ALL ".join(parts)),
-                [segment_ids, versions, *params, list(ids), now, now],
-            )
-            moved += cursor.fetchall()
-        applied = [one.segment.pk for step in steps for one in step]
-        if applied:
-            columns = [[row[place] for row in moved] for place in range(3)]
-            cursor.execute(_COUNT, [now, applied, *columns])
+def _count(cursor: Any, segment_ids: Sequence[int], moves: standing.Moves, now: datetime) -> None:
+    """Bring the numbers of segments up to date, and of all that have not said for a while as of when they are."""
+    came_and_went: dict[int, list[int]] = {}
+    for segment_id, came, went in moves:
+        known = came_and_went.setdefault(segment_id, [0, 0])
+        known[0] += came
+        known[1] += went
+    cursor.execute(
+        _COUNT,
+        {
+            "now": now,
+            "old": now - NEWS_AFTER,
+            "all": list(segment_ids),
+            "moved": list(came_and_went),
+            "came": [came for came, _went in came_and_went.values()],
+            "went": [went for _came, went in came_and_went.values()],
+        },
+    )

@@ -204,13 +204,13 @@ def test_the_new_day_waits_for_those_who_still_answer_for_the_old_one(monkeypatc
     customer = buyer(TODAY - timedelta(days=6))
     honest, new_day = follow._apply, list[Elsewhere]()
 
-    def apply_at_midnight(*arguments: Any) -> None:
+    def apply_at_midnight(*arguments: Any) -> Any:
         """What is compiled for the old day is applied when the new one has begun elsewhere."""
         monkeypatch.setattr(follow, "_apply", honest)
         new_day.append(Elsewhere(lambda: refresh.refresh_due(now=NEXT)))
         new_day[0].until_waiting()
         assert new_day[0].is_alive()
-        honest(*arguments)
+        return honest(*arguments)
 
     monkeypatch.setattr(follow, "_apply", apply_at_midnight)
     with transaction.atomic():

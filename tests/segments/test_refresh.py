@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from crm import marks
 from crm.categories import save_category
 from crm.models import Category, ChangeMark, Customer
-from segments import domain, follow, refresh, tasks
+from segments import domain, follow, refresh, standing, tasks
 from segments.models import Membership, MembershipEvent, Segment
 from segments.rules import describe, parse
 from tests.crm import make
@@ -103,12 +105,14 @@ def test_statements_do_not_grow_with_segments_or_customers(django_assert_num_que
     for number in range(5):
         a_segment(a_rule({"or": [ask("city", "=", "Riga"), ask("bought", "is", True, category="Milk")]}), f"S{number}")
     refresh.refresh_due(now=NOW)
-    for some in (people[:1], people):
-        Customer.objects.update(city="Riga")
+    marks.mark_customers(customer_ids=[people[0].pk])
+    refresh.refresh_marked(now=NOW)  # now the statement is there
+    for some, city in ((people[:1], "Riga"), (people, "Tartu")):
+        Customer.objects.update(city=city)
         marks.mark_customers(customer_ids=[one.pk for one in some])
-        # Marks, segments twice, their locks, profiles (missing, held), merges, names, savepoints, the statement, its
-        # numbers; of scores their lock, the cut points and the rows.
-        with django_assert_num_queries(18):
+        # Marks, segments with their locks, profiles (missing, held), merges, whether anything is another, savepoints,
+        # the statement, its numbers; of scores their lock, the cut points and the rows.
+        with django_assert_num_queries(15):
             refresh.refresh_marked(now=NOW)
 
 
@@ -194,13 +198,14 @@ def test_segment_whose_sql_fails_harms_no_other(monkeypatch: pytest.MonkeyPatch)
     broken, sound = a_segment(a_rule(ask("age", ">=", 3)), "Broken"), a_segment(name="Sound")
     refresh.refresh_due(now=NOW)
     move(customer, "Riga")
-    honest = follow.customers
+    honest = standing.predicate
 
-    def failing(*, rule: Any, **rest: Any) -> Any:
-        found = honest(rule=rule, **rest)
-        return found.extra(where=["1 / 0 = 1"]) if rule.attribute == "age" else found
+    def failing(node: Any, scope: Any) -> Any:
+        asked = RawSQL("1 / (random() * 0)::int = 1", [], BooleanField())
+        return asked if node.attribute == "age" else honest(node, scope)
 
-    monkeypatch.setattr(follow, "customers", failing)
+    monkeypatch.setattr(standing, "predicate", failing)
+    standing.forget()
     refresh.refresh_marked(now=NOW)
     broken.refresh_from_db()
     assert (members(sound), broken.last_error) == ({customer.pk}, "The database could not answer this rule.")
@@ -289,9 +294,10 @@ def test_mark_written_while_a_worker_evaluates_is_not_lost(monkeypatch: pytest.M
     move(customer, "Riga")
     honest = follow._apply
 
-    def apply_then_change(*arguments: Any) -> None:
-        honest(*arguments)
+    def apply_then_change(*arguments: Any) -> Any:
+        moves = honest(*arguments)
         Elsewhere(lambda: move(customer, "Tartu")).finished()  # after the answer was read, before it is committed
+        return moves
 
     monkeypatch.setattr(follow, "_apply", apply_then_change)
     refresh.refresh_marked(now=NOW)
