@@ -16,6 +16,8 @@ Codes = NDArray[np.int32]
 
 LEAST, MOST = 2, 9
 SAMPLE = 4_000
+JUDGED = 1_500
+"""The silhouette looks at all pairs of so many."""
 STARTS = 5
 
 
@@ -56,15 +58,21 @@ def fit(figures: Floats, *, count: int | None = None, seed: int = 0) -> Fit:
     counts = [one for one in counts if one < min(distinct, len(sample))] or [1]
     tried = {one: KMeans(one, n_init=STARTS, random_state=seed).fit(sample) for one in counts}
     silhouettes = {
-        one: float(silhouette_score(sample, found.labels_))
-        for one, found in tried.items()
-        if len(set(found.labels_)) > 1
+        one: _apart(sample, found.labels_, seed) for one, found in tried.items() if len(set(found.labels_)) > 1
     }
     best = max(silhouettes, key=lambda one: silhouettes[one]) if silhouettes else counts[0]
     if len(sample) == len(scaled):
         return Fit(mean, spread, tried[best].cluster_centers_, tried[best].labels_, silhouettes)
     found = KMeans(best, init=tried[best].cluster_centers_, n_init=1, random_state=seed).fit(scaled)
     return Fit(mean, spread, found.cluster_centers_, found.labels_, silhouettes)
+
+
+def _apart(sample: Floats, labels: Codes, seed: int) -> float:
+    """The mean silhouette, judged by some of the sample; by all of it where those are of one cluster only."""
+    judged = np.random.default_rng(seed).permutation(len(sample))[:JUDGED]
+    if not 1 < len(set(labels[judged])) < len(judged):
+        judged = np.arange(len(sample))
+    return float(silhouette_score(sample[judged], labels[judged])) if len(set(labels)) < len(judged) else 0.0
 
 
 def matched(before: Mapping[str, Sequence[float]], centres: Floats) -> dict[int, str]:
