@@ -8,10 +8,12 @@ from django.core.management import CommandError, call_command
 
 from crm import profiles
 from crm.models import Question
+from segments import domain
 from segments.commands import under_the_word
 from segments.tokens import Places
 from tests.crm import make
 from tests.crm.make import a_customer, a_product, a_receipt
+from tests.segments.test_rules import a_rule, ask
 from tests.segments.worlds import TODAY
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +107,10 @@ EXAMPLES = (
     "mails(opened, last: 90 days) >= 1",
     'distance("Main St") <= 10',
     "spend >= 2000",
+    'months_bought(category: "FLUID MILK PRODUCTS") >= 6',
+    'in segment "Regulars of milk" and not in segment "Regulars of milk"',
+    "receipts(weekday: (saturday, sunday), time: 17:00-20:00) >= 1 and bought(weekday: monday)",
+    'share_of_spend(category: "Bricks") >= 30',
     "visits(last: 30 days) >= 2 and reviews >= 1 and wishlist >= 1",
 )
 
@@ -113,6 +119,7 @@ EXAMPLES = (
 def test_rule_as_the_manual_has_it_is_answered(rule: str) -> None:
     for path in ("Bricks", "Cement", "FLUID MILK PRODUCTS"):
         make.category(path)
+    domain.create_segment(name="Regulars of milk", rule=a_rule(ask("bought", "is", True)), by=None)
     make.store("main-st", name="Main St", latitude=56.9, longitude=24.1)
     Question.objects.create(slug="favourite-season", text="Which?")
     a_receipt(a_customer(city="Riga"), [(a_product("milk"), "1", 100)], sold_on=TODAY)
