@@ -54,7 +54,7 @@ def test_a_new_shop_is_told_what_to_do_first(client: Client, manager: User):
 
 def test_the_page_takes_a_fixed_number_of_queries(client: Client, manager: User, django_assert_max_num_queries):
     def visit() -> None:
-        with django_assert_max_num_queries(19):
+        with django_assert_max_num_queries(20):
             assert client.get("/admin/").status_code == 200
 
     sell(10_00)
