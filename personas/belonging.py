@@ -9,6 +9,7 @@ from crm.attributes import Attribute, Group, Named, NameLookup, Type, register
 from personas.models import Persona
 from segments.belonging import Belongs
 from segments.models import Segment
+from segments.references import bearing
 
 
 def _find(words: Collection[str]) -> Iterable[Named]:
@@ -19,7 +20,7 @@ def _find(words: Collection[str]) -> Iterable[Named]:
             key=one.name,
             refused="" if one.is_active else _("The persona “%(name)s” is not in use.") % {"name": one.name},
         )
-        for one in Persona.objects.filter(name__in=words).order_by("name")
+        for one in bearing(Persona.objects.order_by("name"), words, "name")
     ]
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from crm.attributes import Answer, Attribute, Filter, Group, Named, NameLookup, Predicate, Scope, Type, register
 from segments.models import Membership, Segment
+from segments.references import bearing
 
 NAMED_KINDS = (Segment.Kind.DYNAMIC, Segment.Kind.FROZEN, Segment.Kind.PICKED)
 
@@ -42,7 +43,7 @@ class Belongs:
 
 
 def _find(words: Collection[str]) -> Iterable[Named]:
-    rows = Segment.objects.filter(kind__in=NAMED_KINDS, name__in=words).order_by("name")
+    rows = bearing(Segment.objects.filter(kind__in=NAMED_KINDS).order_by("name"), words, "name")
     return [Named(id=one.pk, key=one.name, refused=archived(one.name) if one.is_archived else "") for one in rows]
 
 

@@ -4,9 +4,9 @@ import difflib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,8 +27,8 @@ def by_key(model: type[Model], key: str, noun: Any, *, name: str = "name", all_k
     """
 
     def find(words: Collection[str]) -> Iterable[Named]:
-        rows = model._default_manager.order_by(key).filter(Q((f"{key}__in", words)) | Q((f"{name}__in", words)))
-        return [Named(id=pk, key=written, name=called) for pk, written, called in rows.values_list("pk", key, name)]
+        rows = bearing(model._default_manager.order_by(key).only("pk", key, name), words, key, name)
+        return [Named(id=one.pk, key=getattr(one, key), name=getattr(one, name)) for one in rows]
 
     def keys(ids: Collection[int]) -> Mapping[int, str]:
         return dict(model._default_manager.order_by().filter(pk__in=ids).values_list("pk", key))
@@ -39,10 +39,26 @@ def by_key(model: type[Model], key: str, noun: Any, *, name: str = "name", all_k
     return NameLookup(noun=noun, find=find, keys=keys, known=known if all_keys else None)
 
 
+_Row = TypeVar("_Row", bound=Model)
+
+
+def bearing(rows: "QuerySet[_Row]", words: Collection[str], *fields: str) -> list[_Row]:
+    """Those that bear one of these words in one of the fields; whatever its case, where none bears it just so.
+
+    At most two queries, however many words.
+    """
+    found = list(rows.filter(Q(*((f"{field}__in", words) for field in fields), _connector=Q.OR)))
+    borne = {getattr(one, field) for one in found for field in fields}
+    left = [(f"{field}__iexact", word) for word in words if word not in borne for field in fields]
+    if left:
+        found += rows.filter(Q(*left, _connector=Q.OR)).exclude(pk__in=[one.pk for one in found])
+    return found
+
+
 NAMED: dict[Filter, NameLookup] = {
-    Filter.CATEGORY: by_key(Category, "path", gettext_lazy("category")),
+    Filter.CATEGORY: by_key(Category, "path", gettext_lazy("category"), all_keys=True),
     Filter.PRODUCT: by_key(Product, "sku", gettext_lazy("product")),
-    Filter.STORE: by_key(Store, "code", gettext_lazy("store")),
+    Filter.STORE: by_key(Store, "code", gettext_lazy("store"), all_keys=True),
     Filter.QUESTION: by_key(Question, "slug", gettext_lazy("question"), name="text", all_keys=True),
 }
 """The filters whose value is a name."""
@@ -152,13 +168,22 @@ def _asked(node: Node) -> Iterator[tuple[Path, str, str, NameLookup]]:
 
 
 def _candidates(known_by: NameLookup, words: set[str]) -> dict[str, Meant]:
-    """Word -> what it may mean; an exact key (path, SKU, code) beats a name."""
-    by_key: dict[str, Meant] = defaultdict(list)
-    by_name: dict[str, Meant] = defaultdict(list)
+    """Word -> what it may mean. A key beats a name, and what is written just so beats another case."""
+    ways: list[dict[str, Meant]] = [defaultdict(list) for _way in range(4)]
     for one in known_by.find(words):
-        by_key[one.key].append(one)
-        by_name[one.name].append(one)
-    return {word: by_key.get(word) or by_name.get(word, []) for word in words}
+        for way, written in zip(ways, (one.key, one.name, one.key.upper(), one.name.upper()), strict=True):
+            way[written].append(one)
+    return {
+        word: next(
+            (
+                way[as_in]
+                for way, as_in in zip(ways, (word, word, word.upper(), word.upper()), strict=True)
+                if as_in in way
+            ),
+            [],
+        )
+        for word in words
+    }
 
 
 def _problem(known_by: NameLookup, word: str, meant: Meant, path: Path) -> Iterator[Problem]:
@@ -179,7 +204,10 @@ def _problem(known_by: NameLookup, word: str, meant: Meant, path: Path) -> Itera
 def _near(known_by: NameLookup, word: str) -> str:
     """What may have been meant, where there are never many."""
     known = list(known_by.known(2_000)) if known_by.known is not None else []
-    return next(iter(difflib.get_close_matches(word[:100].casefold(), known, n=1, cutoff=0.6)), "")
+    folded = {key.rpartition(Category.SEPARATOR)[2].casefold(): key for key in known}
+    folded |= {key.casefold(): key for key in known}
+    near = difflib.get_close_matches(word[:100].casefold(), folded, n=1, cutoff=0.6)
+    return folded[near[0]] if near else ""
 
 
 def _subtrees(found: Iterable[Meant]) -> dict[int, list[int]]:

@@ -2,8 +2,10 @@ from typing import Any
 
 import pytest
 
+from crm.models import Category
 from segments import domain
 from segments.compile import customers
+from segments.references import read_names
 from segments.rules import MAX_DEPTH, RuleError, describe, parse
 from tests.crm import make
 from tests.crm.make import a_customer
@@ -181,6 +183,28 @@ def test_names_are_looked_up_and_must_be_clear() -> None:
     milk.delete()
     with pytest.raises(RuleError, match="There is no category “Milk”"):
         check("Milk")
+
+
+@pytest.mark.django_db
+def test_names_are_known_in_any_case_and_what_is_written_just_so_comes_first() -> None:
+    make.category("Grocery > Fluid milk products")
+    upper = make.category("TEA")
+    make.category("Shelf > Tea")
+
+    def meant(word: str) -> dict[str, int]:
+        node = domain.checked(a_rule(ask("bought", "is", True, category=word)))
+        return {word: one for (_kind, word), one in read_names([node]).references(node).items()}
+
+    for word in ("FLUID MILK PRODUCTS", "fluid milk products", "grocery > fluid MILK products"):
+        assert meant(word) == {word: Category.objects.get(name="Fluid milk products").pk}
+    assert meant("TEA") == {"TEA": upper.pk}
+    with pytest.raises(RuleError, match="There is no category “ТЕА”"):
+        meant("ТЕА")  # Cyrillic letters
+    with pytest.raises(RuleError, match="Did you mean “Grocery > Fluid milk products”"):
+        meant("Fluid milk product")
+    milk = domain.create_segment(name="Regulars of milk", rule=a_rule(ask("age", ">=", 3)), by=None)
+    node = domain.checked(a_rule(ask("segment", "in", "REGULARS of milk")))
+    assert list(read_names([node]).references(node).values()) == [milk.pk]
 
 
 @pytest.mark.django_db
