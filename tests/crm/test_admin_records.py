@@ -258,9 +258,8 @@ def test_the_shop_has_one_page(administrator: Client) -> None:
     listed = reverse("admin:crm_shop_changelist")
     assert administrator.get(listed)["Location"] == reverse("admin:crm_shop_add")
     form = {"name": "Corner shop", "contact_email": "hello@example.com", "attribution_days": 7}
-    form |= {
-        name: Shop._meta.get_field(name).default for name in (*lifecycle.SETTINGS, "rfm_months", "forecast_months")
-    }
+    usual = Shop()
+    form |= {name: getattr(usual, name) for name in (*lifecycle.SETTINGS, "rfm_months", "forecast_months")}
     assert administrator.post(reverse("admin:crm_shop_add"), form).status_code == 302
     assert Shop.current().name == "Corner shop"
     assert administrator.get(listed)["Location"] == reverse("admin:crm_shop_change", args=[1])
