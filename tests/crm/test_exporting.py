@@ -29,6 +29,7 @@ from crm.formulas import neutralised, original
 from crm.importing import import_file
 from crm.importing.run import IMPORTERS
 from crm.models import AuditEntry, Customer, Household, Job, LoyaltyEntry, Store
+from segments.models import Segment
 from tests.crm import make
 from tests.support.people import person
 
@@ -223,7 +224,12 @@ def test_every_export_takes_one_query_for_its_rows(name: str) -> None:
     screen = next(screen for screen in SCREENS.values() if EXPORTS[name] in screen.exports)
     root = User.objects.create_superuser("root")
     custom_fields.fields()  # read once a request
-    query = {"segments.members": "segment=1", "campaigns.deliveries": "campaign=1"}.get(screen.name, "")
+    of_segment = f"segment={Segment.objects.create(name='Regulars').pk}"
+    query = {
+        "segments.members": of_segment,
+        "segments.changes": of_segment,
+        "campaigns.deliveries": "campaign=1",
+    }.get(screen.name, "")
     found = screen.find(root, query)
     with CaptureQueriesContext(connection) as queries:
         list(EXPORTS[name].cells(found))
