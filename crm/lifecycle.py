@@ -12,7 +12,7 @@ In this order, the first that holds; "days" are whole days since the last sale, 
 *buyer*: everybody else who bought.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -36,9 +36,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from crm import bell, marks
-from crm.attributes import Attribute, Filter, Group, Scope, TimeEffect, Type
+from crm.attributes import Attribute, Filter, Group, Predicate, Scope, TimeEffect, Type
 from crm.models import CustomerProfile, Receipt, Shop, WebVisit, WishlistItem
-from crm.sources import Stages, days_before
+from crm.sources import days_before
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -134,8 +134,18 @@ def _begins(day: date) -> datetime:
 
 
 @dataclass(frozen=True)
-class Lifecycle(Stages):
-    """The stage, and who changes it by the passing of days alone."""
+class Lifecycle:
+    """The stage, and who changes it by the passing of days alone.
+
+    ``stages`` gives each stage's predicate; every customer is in exactly one.
+    """
+
+    stages: Callable[[Scope], Mapping[str, Q]]
+
+    def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
+        wanted = [value] if operator in ("=", "!=") else value
+        chosen = [who for name, who in self.stages(scope).items() if (name in wanted) == (operator in ("=", "in"))]
+        return Q(*chosen, _connector=Q.OR) if chosen else Q(pk__in=[])
 
     def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Expression:
         stages = self.stages(scope).items()

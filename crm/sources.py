@@ -9,7 +9,7 @@ Who is due as time passes is found by dates, never by asking everybody: :func:`t
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -319,36 +319,4 @@ class Anniversary:
             template=f"(make_date({year}, %(expressions)s::int - 1)",
             arg_joiner="::int, 1) + ",
             output_field=DateField(),
-        )
-
-
-@dataclass(frozen=True)
-class Stages:
-    """A choice that is worked out: each value has its predicate, and every customer is in exactly one.
-
-    ``turns`` are the numbers of days since the last purchase at which somebody may come into another one.
-    """
-
-    stages: Callable[[Scope], Mapping[str, Q]]
-    turns: tuple[int, ...] = ()
-
-    def matches(self, *, scope: Scope, filters: Mapping[Filter, Any], operator: str, value: Any) -> Predicate:
-        chosen = self._chosen(scope, operator, value)
-        return Q(*chosen, _connector=Q.OR) if chosen else Q(pk__in=[])
-
-    def _chosen(self, scope: Scope, operator: str, value: Any) -> list[Q]:
-        wanted = [value] if operator in ("=", "!=") else value
-        return [q for name, q in self.stages(scope).items() if (name in wanted) == (operator in ("=", "in"))]
-
-    def value(self, *, scope: Scope, filters: Mapping[Filter, Any]) -> Answer:
-        return Case(*(When(q, then=Value(name)) for name, q in self.stages(scope).items()))
-
-    def due(
-        self, *, scope: Scope, since: date, filters: Mapping[Filter, Any], operator: str, value: Any
-    ) -> "QuerySet[Any, Any] | None":
-        if self._chosen(replace(scope, today=since), operator, value) == self._chosen(scope, operator, value):
-            return None
-        before, now = days_before(since), days_before(scope.today)
-        return dated(
-            "profile__last_sold_on", apart((before(turn) + timedelta(days=1), now(turn)) for turn in self.turns)
         )
