@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 from campaigns import statistics as campaign_statistics
 from campaigns.today import has_page, segment_links, things
 from crm import statistics as shop_statistics
-from crm.lifecycle import STAGES
 from crm.models import Customer, Product, Receipt
 from crm.statistics import Revenue
-from crm.templatetags.regulars import percent, short_day
+from crm.templatetags.regulars import short_day
 from segments import statistics as segment_statistics
+from segments.stages_page import stages_chart
 
 
 def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -74,24 +74,6 @@ def revenue_chart(revenue: Revenue) -> dict[str, Any]:
         "categories": names,
         "series": series,
         "height": 280,
-    }
-
-
-def stages_chart(stages: dict[str, int]) -> dict[str, Any] | None:
-    """Customers by lifecycle stage; None where there are none."""
-    total = sum(stages.values())
-    if not total:
-        return None
-    return {
-        "id": "stages",
-        "label": _("Customers by lifecycle stage"),
-        "kind": "bars",
-        "unit": "count",
-        "categories": [
-            f"{str(STAGES[stage]).capitalize()} ({percent(number / total)})" for stage, number in stages.items()
-        ],
-        "series": [{"name": _("Customers"), "values": list(stages.values()), "tone": "accent"}],
-        "height": 320,
     }
 
 

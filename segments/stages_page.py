@@ -53,7 +53,7 @@ def page(*, now: datetime, may_add: bool) -> dict[str, Any]:
     return {
         "total": total,
         "rules": in_words(shop),
-        "stages_chart": _stages_chart(stages, total, may_add) if total else None,
+        "stages_chart": stages_chart(stages, with_links=may_add),
         "stages": [
             {"label": STAGES[stage], "customers": number, "share": number / total, "link": _link(stage)}
             for stage, number in stages.items()
@@ -67,7 +67,11 @@ def _link(stage: str) -> str:
     return segment_link(name=str(STAGES[stage]).capitalize(), rule=And((Condition("lifecycle", "=", stage),)))
 
 
-def _stages_chart(stages: dict[str, int], total: int, may_add: bool) -> dict[str, Any]:
+def stages_chart(stages: dict[str, int], *, with_links: bool = False) -> dict[str, Any] | None:
+    """Customers by stage, each bar a way to its segment where wanted; None where there are no customers."""
+    total = sum(stages.values())
+    if not total:
+        return None
     return {
         "id": "stages",
         "label": _("Customers by lifecycle stage"),
@@ -77,7 +81,7 @@ def _stages_chart(stages: dict[str, int], total: int, may_add: bool) -> dict[str
             f"{str(STAGES[one]).capitalize()} ({percent(number / total)})" for one, number in stages.items()
         ],
         "series": [{"name": _("Customers"), "values": list(stages.values()), "tone": "accent"}],
-        **({"links": [_link(stage) for stage in stages]} if may_add else {}),
+        **({"links": [_link(stage) for stage in stages]} if with_links else {}),
         "height": 320,
     }
 
