@@ -24,10 +24,18 @@ def point_columns() -> tuple[Column, ...]:
             synonyms="area type; urban rural; urbanity; settlement type; siedlungstyp; stadt land; тип местности; "
             "tipo di area; alueen tyyppi; búsetusvæði",
         ),
+        *map_columns(required=False),
+    )
+
+
+def map_columns(*, required: bool) -> tuple[Column, ...]:
+    """A point on the map, in degrees."""
+    return (
         Column(
             "latitude",
             cells.degrees(90),
             "double precision",
+            required=required,
             holds="number",
             label=_("latitude"),
             synonyms="lat; breitengrad; широта; latitudine; leveysaste; breiddargráða",
@@ -36,6 +44,7 @@ def point_columns() -> tuple[Column, ...]:
             "longitude",
             cells.degrees(180),
             "double precision",
+            required=required,
             holds="number",
             label=_("longitude"),
             synonyms="lon; lng; long; längengrad; долгота; longitudine; pituusaste; lengdargráða",

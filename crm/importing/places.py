@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm import marks
-from crm.importing import cells
 from crm.importing.cells import BadCell, Parser, remembered, text
 from crm.importing.columns import Column
+from crm.importing.customers_more import map_columns
 from crm.importing.merging import Counts, Importer
 from crm.importing.shop import DROP_REFUSED, copy_computed
 from crm.text import postcode_keys
@@ -80,24 +80,7 @@ class PlaceImporter(Importer):
                 label=gettext_lazy("country"),
                 synonyms="country code; iso; land; ländercode; страна; код страны; paese; codice paese; maa; land kóði",
             ),
-            Column(
-                "latitude",
-                cells.degrees(90),
-                "double precision",
-                required=True,
-                holds="number",
-                label=gettext_lazy("latitude"),
-                synonyms="lat; breitengrad; широта; latitudine; leveysaste; breiddargráða",
-            ),
-            Column(
-                "longitude",
-                cells.degrees(180),
-                "double precision",
-                required=True,
-                holds="number",
-                label=gettext_lazy("longitude"),
-                synonyms="lon; lng; long; längengrad; долгота; longitudine; pituusaste; lengdargráða",
-            ),
+            *map_columns(required=True),
         )
 
     def params(self) -> dict[str, Any]:
