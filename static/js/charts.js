@@ -105,7 +105,7 @@
     return {
       ...base,
       grid: {
-        left: 2, right: lying ? 44 : 20, top: many ? 40 : 12, bottom: 6,
+        left: 2, right: lying ? 44 : 20, top: many ? 16 + 24 * legendRows(spec, width) : 12, bottom: 6,
         outerBounds: { left: 2, right: 2, top: 0, bottom: 6 }, outerBoundsContain: "axisLabel",
       },
       legend: many
@@ -137,6 +137,21 @@
   /* Whether every bar has its number written beside it; then neither lines nor an axis are needed to read it. */
   function numbered(spec) {
     return spec.kind === "bars" && !spec.stacked && spec.series.length === 1;
+  }
+
+  /* On how many lines the names of the series stand, about as the library sets them. */
+  function legendRows(spec, width) {
+    let rows = 1;
+    let taken = 0;
+    for (const { name } of spec.series) {
+      const needs = 19 + 7 * name.length;
+      if (taken && taken + needs > width) {
+        rows += 1;
+        taken = 0;
+      }
+      taken += needs + 18;
+    }
+    return rows;
   }
 
   /* Few names are all shown, on several lines if need be; of many, as many as there is room for. */
