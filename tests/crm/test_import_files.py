@@ -111,6 +111,14 @@ def test_delimiters_and_a_byte_order_mark_are_recognised(tmp_path: Path) -> None
             b"receipt_id,sold_at,sku,quantity,line_total,xyzzy\n",
             "The column “xyzzy” is unknown; known are: receipt_id,",
         ),
+        (
+            b"receipt_id,sold_at,sku,quantity,line_total,Country\n",
+            "The column “Country” is unknown; known are: receipt_id,",
+        ),
+        (
+            b"receipt_id,sold_at,sku,quantity,line_total,xyzzy\n",
+            "A column that is not wanted is left out by a mapping that gives it null.",
+        ),
         (b"receipt_id,sold_at,sku,sku,quantity,line_total\n", "The column “sku” is there twice."),
         (b"receipt_id,sold_at,sku,quantity,line_total,\n", "Column 6 has no name."),
     ],
